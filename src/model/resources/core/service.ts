@@ -1,0 +1,101 @@
+import { defineKind } from '../kind.ts';
+import { anything, choice, flag, integer, integerOrText, list, map, message, text, type Value } from '../schema.ts';
+import { validateService } from './service-rules.ts';
+
+const servicePort = message(
+  'A port of the service.',
+  {
+    name: text('Name of the port, unique in the service; required when there are several. A protocol may stand before the first dash.', {
+      default: '',
+    }),
+    protocol: choice('Transport protocol.', ['TCP', 'UDP', 'SCTP'], { default: 'TCP' }),
+    appProtocol: text('Application protocol; goes before what the port name says.'),
+    port: integer('Port number of the service.', { minimum: 1, maximum: 65535 }),
+    targetPort: integerOrText('Port of the workloads, by number or by the name of a container port; unset: the port number.'),
+    nodePort: integer('Port on every node (NodePort and LoadBalancer).', { minimum: 0, maximum: 65535 }),
+  },
+  ['name', 'protocol', 'port'],
+);
+export type KubernetesServicePort = Value<typeof servicePort>;
+
+const spec = message(
+  'How the service is reached and which workloads stand behind it.',
+  {
+    type: choice('How the service is published.', ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'], { default: 'ClusterIP' }),
+    clusterIP: text('Virtual address, `None` for a headless service. Unset: one is allocated.'),
+    clusterIPs: list('Virtual addresses by IP family; the first equals `clusterIP`.', text('IP address or `None`.')),
+    selector: map('Labels of the workloads behind the service.', text('Label value.')),
+    ports: list('Ports of the service.', servicePort, { default: [] }),
+    externalName: text('Host for which the service is an alias (type ExternalName).'),
+    externalIPs: list('Further addresses at which nodes accept traffic for the service.', text('IP address.')),
+    publishNotReadyAddresses: flag('Count workloads that are not ready as endpoints.'),
+    internalTrafficPolicy: choice('Whether traffic from inside the cluster stays on the node.', ['Cluster', 'Local']),
+    externalTrafficPolicy: choice('Whether traffic from outside stays on the node.', ['Cluster', 'Local', '']),
+    trafficDistribution: text('Preference for endpoints near the caller: PreferClose, PreferSameZone or PreferSameNode.'),
+    sessionAffinity: choice('Whether connections of one caller stay on one endpoint.', ['None', 'ClientIP']),
+    sessionAffinityConfig: anything('Settings of the session affinity.'),
+    ipFamilies: list('IP families of the service.', choice('IP family.', ['IPv4', 'IPv6'])),
+    ipFamilyPolicy: choice('Which IP families are asked for.', ['SingleStack', 'PreferDualStack', 'RequireDualStack']),
+    loadBalancerIP: text('Address asked of the load balancer.'),
+    loadBalancerClass: text('Which load balancer carries the service.'),
+    loadBalancerSourceRanges: list('Addresses that may use the load balancer.', text('CIDR.')),
+    allocateLoadBalancerNodePorts: flag('Whether node ports are allocated for a load balancer.'),
+    healthCheckNodePort: integer('Port of the health check for traffic policy Local.'),
+  },
+  ['type', 'ports'],
+);
+
+/** Spec of a Kubernetes Service (core/v1). */
+export type KubernetesService = Value<typeof spec>;
+
+const status = message(
+  'What has been observed of the service.',
+  {
+    loadBalancer: message(
+      'State of the load balancer.',
+      {
+        ingress: list(
+          'Addresses of the load balancer.',
+          message('An address.', { ip: text('IP address.'), hostname: text('Host name.') }, [], { open: true }),
+        ),
+      },
+      [],
+      { open: true },
+    ),
+    conditions: list('State of the service by aspect.', anything('A condition.')),
+  },
+  [],
+  { open: true },
+);
+export type KubernetesServiceStatus = Value<typeof status>;
+
+export const serviceKind = defineKind({
+  group: '',
+  versions: ['v1'],
+  kind: 'Service',
+  plural: 'services',
+  singular: 'service',
+  shortNames: ['svc'],
+  categories: ['all'],
+  namespaced: true,
+  hasStatus: true,
+  body: 'spec',
+  description: 'A name and an address for a set of workloads.',
+  printerColumns: [
+    { name: 'Type', type: 'string', jsonPath: '.spec.type', description: 'How the service is published', priority: 0 },
+    { name: 'Cluster-IP', type: 'string', jsonPath: '.spec.clusterIP', description: 'Virtual address of the service', priority: 0 },
+    { name: 'External-IP', type: 'string', jsonPath: '.spec.externalName', description: 'Address outside the cluster', priority: 0 },
+    { name: 'Port(s)', type: 'string', jsonPath: '.spec.ports', description: 'Ports of the service', priority: 0 },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Time since the object was created', priority: 0 },
+    {
+      name: 'Selector',
+      type: 'string',
+      jsonPath: '.spec.selector',
+      description: 'Labels of the workloads behind the service',
+      priority: 1,
+    },
+  ],
+  schema: spec,
+  statusSchema: status,
+  validate: validateService,
+});
