@@ -1,0 +1,76 @@
+import type { ServerResponse } from 'node:http';
+import type { AccessRecord } from '#process/access-record.ts';
+
+/** Which records a listener wants; absent = any. */
+export interface TapFilter {
+  readonly reporter?: string;
+  readonly method?: string;
+  /** The path begins with it. */
+  readonly path?: string;
+  /** `404`, or a class such as `5xx`. */
+  readonly status?: string;
+  /** Part of the called service's host name. */
+  readonly service?: string;
+}
+
+/** The listeners of one agent's tap stream. Costs one comparison per record while there are none. */
+export interface Tap {
+  offer(record: AccessRecord): void;
+  /** Writes matching records to `response`, one JSON object per line, until either side closes. */
+  attach(response: ServerResponse, filter: TapFilter): void;
+  close(): void;
+}
+
+/** Bytes a slow listener may leave unread before records are left out for it. */
+const mostUnreadBytes = 1024 * 1024;
+
+export function createTap(): Tap {
+  const listeners = new Map<ServerResponse, { readonly filter: TapFilter; leftOut: number }>();
+  return {
+    offer(record) {
+      if (listeners.size === 0) return;
+      let line: string | undefined;
+      for (const [response, listener] of listeners) {
+        if (!matches(record, listener.filter)) continue;
+        if (response.writableLength > mostUnreadBytes) {
+          listener.leftOut++;
+          continue;
+        }
+        line ??= `${JSON.stringify(record)}\n`;
+        response.write(line);
+      }
+    },
+    attach(response, filter) {
+      response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
+      response.flushHeaders();
+      listeners.set(response, { filter, leftOut: 0 });
+      response.on('close', () => listeners.delete(response));
+    },
+    close() {
+      for (const response of listeners.keys()) response.end();
+      listeners.clear();
+    },
+  };
+}
+
+/** Unknown names are an error, so that a mistyped filter does not silently show everything. */
+export function decodeTapFilter(query: URLSearchParams): TapFilter | { readonly error: string } {
+  const known = ['reporter', 'method', 'path', 'status', 'service'];
+  const unknown = [...query.keys()].find((name) => !known.includes(name));
+  if (unknown !== undefined) return { error: `unknown filter ${unknown}; known: ${known.join(', ')}` };
+  const status = query.get('status');
+  if (status !== null && !/^[1-5](xx|\d\d)$/.test(status)) return { error: `status ${status} is neither like 404 nor like 5xx` };
+  return Object.fromEntries([...query].filter(([, value]) => value !== ''));
+}
+
+function matches(record: AccessRecord, filter: TapFilter): boolean {
+  const code = String(record.responseCode);
+  return (
+    (filter.reporter === undefined || filter.reporter === record.reporter) &&
+    (filter.method === undefined || filter.method === record.method) &&
+    (filter.path === undefined || record.path.startsWith(filter.path)) &&
+    (filter.status === undefined ||
+      (filter.status.endsWith('xx') ? code[0] === filter.status[0] && code !== '0' : code === filter.status)) &&
+    (filter.service === undefined || record.destinationService.includes(filter.service))
+  );
+}
