@@ -1,0 +1,135 @@
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type ParsedNode,
+  parseDocument,
+  type YAMLError,
+} from 'yaml';
+import { messageOf } from '#base/fault.ts';
+import type { Problem } from '#base/problem.ts';
+import { chunksOf } from './chunks.ts';
+import { explain } from './errors.ts';
+
+/** 1-based place in a text. */
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** One document of a YAML stream. */
+export interface YamlDocument {
+  /** Plain JSON-like value; undefined when the document has problems. Parts that the text shares by alias are shared. */
+  readonly value: unknown;
+  /** 1-based line of the first character of the content. */
+  readonly line: number;
+  /** Errors of the text, in order; empty when `value` is there. */
+  readonly problems: readonly Problem[];
+  /**
+   * Where the value at a path stands, or with `key` its name; of the nearest ancestor when the path leads nowhere.
+   * Costs a walk down the path. Keeps the syntax tree alive as long as it is referred to.
+   */
+  position(path: readonly (string | number)[], part: 'key' | 'value'): Position | undefined;
+}
+
+/** Texts larger than this are refused before parsing. */
+const maxTextBytes = 32 * 1024 * 1024;
+
+/** Aliases may make a document at most this many nodes larger. */
+const maxAliasCount = 1000;
+
+/**
+ * Reads every document of a stream; empty documents are left out. Each document stands alone: an error in one never
+ * hides another. Never throws. YAML 1.2 with merge keys; duplicate keys and non-text keys are errors.
+ */
+export function parseYaml(text: string, file?: string): YamlDocument[] {
+  if (text.length > maxTextBytes) {
+    return [broken(fileProblem('MW0104', `the text has ${text.length} characters, the limit is ${maxTextBytes}`, 'Split the file.', file))];
+  }
+  const documents: YamlDocument[] = [];
+  for (const chunk of chunksOf(text.startsWith('\uFEFF') ? text.slice(1) : text)) {
+    const document = readChunk(chunk.text, chunk.line, file);
+    if (document) documents.push(document);
+  }
+  return documents;
+}
+
+function readChunk(text: string, firstLine: number, file: string | undefined): YamlDocument | undefined {
+  const lines = new LineCounter();
+  let parsed: Document.Parsed;
+  try {
+    parsed = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true, stringKeys: true, logLevel: 'silent' });
+  } catch (error) {
+    return broken(
+      fileProblem('MW0104', `the document is too deeply nested to be read (${messageOf(error)})`, 'Write it flatter.', file, firstLine),
+    );
+  }
+  const place = (offset: number): Position => {
+    const { line, col } = lines.linePos(offset);
+    return { line: line + firstLine - 1, column: col };
+  };
+  if (parsed.errors.length > 0) {
+    const problems = parsed.errors.map((error) => errorProblem(error, text, place, file));
+    return { value: undefined, line: problems[0]?.line ?? firstLine, problems, position: () => undefined };
+  }
+  if (parsed.contents === null || (isScalar(parsed.contents) && parsed.contents.value === null)) return undefined;
+  const line = place(startOf(parsed.contents)).line;
+  try {
+    const value: unknown = parsed.toJS({ maxAliasCount });
+    return { value, line, problems: [], position: (path, part) => positionIn(parsed, path, part, place) };
+  } catch (error) {
+    const isBomb = messageOf(error).includes('alias');
+    const message = isBomb
+      ? `aliases make the document more than ${maxAliasCount} nodes larger`
+      : `the document cannot be read: ${messageOf(error)}`;
+    return broken(fileProblem('MW0104', message, 'Write the values out instead of repeating them by alias.', file, line));
+  }
+}
+
+function broken(problem: Problem): YamlDocument {
+  return { value: undefined, line: problem.line ?? 1, problems: [problem], position: () => undefined };
+}
+
+function fileProblem(code: string, message: string, fix: string, file?: string, line = 1): Problem {
+  return { code, severity: 'error', path: '', message, fix, line, column: 1, ...(file ? { origin: { source: 'file', file, line } } : {}) };
+}
+
+function errorProblem(error: YAMLError, text: string, place: (offset: number) => Position, file: string | undefined): Problem {
+  const { line, column } = place(error.pos[0]);
+  const { code, message, fix } = explain(error, text);
+  return { code, severity: 'error', path: '', message, fix, line, column, ...(file ? { origin: { source: 'file', file, line } } : {}) };
+}
+
+function startOf(node: Node | ParsedNode): number {
+  return node.range?.[0] ?? 0;
+}
+
+function positionIn(
+  document: Document.Parsed,
+  path: readonly (string | number)[],
+  part: 'key' | 'value',
+  place: (offset: number) => Position,
+): Position | undefined {
+  let node: Node | null = document.contents;
+  let best = node ? startOf(node) : 0;
+  for (const [index, step] of path.entries()) {
+    if (node && isAlias(node)) node = node.resolve(document) ?? null;
+    let next: unknown;
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(step));
+      if (isNode(pair?.key) && (part === 'key' || !isNode(pair.value)) && index === path.length - 1) return place(startOf(pair.key));
+      next = pair?.value;
+    } else if (isSeq(node)) {
+      next = node.items[Number(step)];
+    }
+    if (!isNode(next)) break;
+    node = next;
+    best = startOf(next);
+  }
+  return place(best);
+}
