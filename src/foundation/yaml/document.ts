@@ -66,7 +66,10 @@ function readChunk(text: string, firstLine: number, file: string | undefined): Y
     parsed = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true, stringKeys: true, logLevel: 'silent' });
   } catch (error) {
     return broken(
-      fileProblem('MW0104', `the document is too deeply nested to be read (${messageOf(error)})`, 'Write it flatter.', file, firstLine),
+      fileProblem('MW0104', `the document is too deeply nested to be read (${messageOf(error)})`, 'Write it flatter.', file, {
+        line: firstLine,
+        column: 1,
+      }),
     );
   }
   const place = (offset: number): Position => {
@@ -74,7 +77,9 @@ function readChunk(text: string, firstLine: number, file: string | undefined): Y
     return { line: line + firstLine - 1, column: col };
   };
   if (parsed.errors.length > 0) {
-    const problems = parsed.errors.map((error) => errorProblem(error, text, place, file));
+    // One cause often gives several errors at its place; the first names it.
+    const first = parsed.errors.filter((error, i) => parsed.errors.findIndex((other) => other.pos[0] === error.pos[0]) === i);
+    const problems = first.map((error) => errorProblem(error, text, place, file));
     return { value: undefined, line: problems[0]?.line ?? firstLine, problems, position: () => undefined };
   }
   if (parsed.contents === null || (isScalar(parsed.contents) && parsed.contents.value === null)) return undefined;
@@ -83,11 +88,18 @@ function readChunk(text: string, firstLine: number, file: string | undefined): Y
     const value: unknown = parsed.toJS({ maxAliasCount });
     return { value, line, problems: [], position: (path, part) => positionIn(parsed, path, part, place) };
   } catch (error) {
+    const lost = unresolvedAlias(parsed);
+    if (lost) {
+      const fix = 'Define the anchor (`&name`) earlier in the same document.';
+      return broken(
+        fileProblem('MW0101', `the alias *${lost.source} refers to no anchor defined before it`, fix, file, place(startOf(lost))),
+      );
+    }
     const isBomb = messageOf(error).includes('alias');
     const message = isBomb
       ? `aliases make the document more than ${maxAliasCount} nodes larger`
       : `the document cannot be read: ${messageOf(error)}`;
-    return broken(fileProblem('MW0104', message, 'Write the values out instead of repeating them by alias.', file, line));
+    return broken(fileProblem('MW0104', message, 'Write the values out instead of repeating them by alias.', file, { line, column: 1 }));
   }
 }
 
@@ -95,14 +107,25 @@ function broken(problem: Problem): YamlDocument {
   return { value: undefined, line: problem.line ?? 1, problems: [problem], position: () => undefined };
 }
 
-function fileProblem(code: string, message: string, fix: string, file?: string, line = 1): Problem {
-  return { code, severity: 'error', path: '', message, fix, line, column: 1, ...(file ? { origin: { source: 'file', file, line } } : {}) };
+function fileProblem(code: string, message: string, fix: string, file: string | undefined, at: Position = { line: 1, column: 1 }): Problem {
+  return { code, severity: 'error', path: '', message, fix, ...at, ...(file ? { origin: { source: 'file', file, line: at.line } } : {}) };
+}
+
+function unresolvedAlias(document: Document.Parsed): Alias | undefined {
+  let lost: Alias | undefined;
+  visit(document, {
+    Alias(_, node) {
+      if (node.resolve(document)) return undefined;
+      lost = node;
+      return visit.BREAK;
+    },
+  });
+  return lost;
 }
 
 function errorProblem(error: YAMLError, text: string, place: (offset: number) => Position, file: string | undefined): Problem {
-  const { line, column } = place(error.pos[0]);
   const { code, message, fix } = explain(error, text);
-  return { code, severity: 'error', path: '', message, fix, line, column, ...(file ? { origin: { source: 'file', file, line } } : {}) };
+  return fileProblem(code, message, fix, file, place(error.pos[0]));
 }
 
 function startOf(node: Node | ParsedNode): number {

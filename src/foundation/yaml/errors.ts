@@ -31,8 +31,12 @@ export function explain(error: YAMLError, text: string): Explanation {
       }
       return wrongIndent(found);
     case 'BLOCK_IN_FLOW':
-    case 'BLOCK_AS_IMPLICIT_KEY':
       return wrongIndent(found);
+    case 'BLOCK_AS_IMPLICIT_KEY':
+      return unreadable(
+        `a colon too many at ${found}: a key with its value already stands here, so the nested key does not fit`,
+        'Align the nested keys with their siblings, or put the value in quotes if it contains a colon.',
+      );
     case 'MISSING_CHAR':
       return unreadable(
         `a character is missing before ${found}: ${withoutStop(error.message)}`,

@@ -38,7 +38,7 @@ test('what is wrong, where, and what was expected', () => {
     ['a: [1, 2\n', 'MW0101', '2:1', /not closed/],
     ['a: "x\nb: 2\n', 'MW0101', '3:1', /missing|quote/],
     ['a: *nowhere\n', 'MW0101', '1:4', /anchor/],
-    ['a: 1\n  b: 2\n', 'MW0101', '2:3', /./],
+    ['a: 1\n  b: 2\n', 'MW0101', '1:4', /colon/],
     ['a: @x\n', 'MW0101', '1:4', /begin with|plain/],
     ['? [a]\n: 1\n', 'MW0101', '1:3', /text/],
   ];
