@@ -74,6 +74,7 @@ export function unaryMethod(run: (request: Buffer, call: GrpcCall) => Promise<Ui
 /** Server end of one HTTP/2 stream that carries one call. */
 export class ServerStream implements GrpcCall {
   readonly path: string;
+  readonly peer: string;
   readonly #stream: http2.ServerHttp2Stream;
   readonly #headers: http2.IncomingHttpHeaders;
   readonly #clock: Clock;
@@ -92,16 +93,13 @@ export class ServerStream implements GrpcCall {
     options: { readonly maxMessageBytes: number; readonly clock: Clock },
   ) {
     this.path = String(headers[':path']);
+    const socket = stream.session?.socket;
+    this.peer = socket?.remoteAddress ? `${socket.remoteAddress}:${socket.remotePort}` : 'unix';
     this.#stream = stream;
     this.#headers = headers;
     this.#clock = options.clock;
     this.#maxMessageBytes = options.maxMessageBytes;
     this.#sliced = stream.session?.encrypted ?? false;
-  }
-
-  get peer(): string {
-    const socket = this.#stream.session?.socket;
-    return socket?.remoteAddress ? `${socket.remoteAddress}:${socket.remotePort}` : 'unix';
   }
 
   header(name: string): string | undefined {
@@ -137,7 +135,11 @@ export class ServerStream implements GrpcCall {
       guarded(() => this.#handler?.closed?.());
     });
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-    stream.on('wantTrailers', () => stream.sendTrailers(trailersOf(this.#status ?? okStatus)));
+    stream.on('wantTrailers', () => {
+      stream.sendTrailers(trailersOf(this.#status ?? okStatus));
+      // A client that has not finished its own side would keep the stream open for ever.
+      setImmediate(() => stream.close(http2.constants.NGHTTP2_NO_ERROR));
+    });
     guarded(() => {
       const handler = method(this);
       this.#handler = handler;
@@ -197,12 +199,9 @@ export class ServerStream implements GrpcCall {
     if (this.#waiting.length === 0) this.#end();
   }
 
-  /** Sends trailers and lets go of a client that has not finished its own side. */
   #end(): void {
-    const stream = this.#stream;
-    stream.end();
-    stream.resume();
-    stream.once('finish', () => setImmediate(() => stream.close(http2.constants.NGHTTP2_NO_ERROR)));
+    this.#stream.end();
+    this.#stream.resume();
   }
 
   #writeSlice(): void {
