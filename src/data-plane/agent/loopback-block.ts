@@ -65,6 +65,14 @@ export async function freePort(address: string, preferred = 0): Promise<number> 
   return typeof bound === 'object' && bound !== null ? bound.port : 0;
 }
 
+/** Whether something listens at this address and port (or there on all addresses). */
+export async function portIsTaken(address: string, port: number): Promise<boolean> {
+  const server = await tryListen(address, port);
+  if (!server) return true;
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return false;
+}
+
 function tryListen(address: string, port: number): Promise<Server | undefined> {
   const server = createServer();
   return new Promise((resolve, reject) => {
