@@ -1,7 +1,12 @@
 import type { Origin } from '#base/origin.ts';
 import type { Problem } from '#base/problem.ts';
+import { closest } from './closest.ts';
+import { decodeMeta } from './decode-meta.ts';
+import { isObject, walk } from './decode-value.ts';
+import { formatPath, type Issue, type Path } from './issue.ts';
 import type { KindTable } from './kind.ts';
 import type { Decoded } from './object.ts';
+import { problemTable } from './problems.ts';
 
 /** 1-based place of a value in its text. */
 export interface Position {
@@ -10,19 +15,85 @@ export interface Position {
 }
 
 export interface DecodeOptions {
-  /** Where the value (or, with `key`, the name) at a path stands. */
-  readonly position?: (path: readonly (string | number)[], part: 'key' | 'value') => Position | undefined;
+  /** Where the value (or, with `key`, the name) at a path stands; `position` of a YAML document fits. */
+  readonly position?: (path: Path, part: 'key' | 'value') => Position | undefined;
   /** Severity of unknown fields; `error` unless the object comes from an API server that may be newer than this program. */
   readonly unknownFields?: 'error' | 'warning';
+  /** Namespace of namespaced objects that name none; `default` when unset. */
+  readonly defaultNamespace?: string;
 }
 
-/** Decodes one object by its kind's table. */
-export function decodeObject<Spec>(
-  _table: KindTable<Spec, unknown>,
-  _raw: unknown,
-  _origin: Origin,
-  _options: DecodeOptions,
-): Decoded<Spec> {
-  const problems: Problem[] = [];
-  return { problems };
+/** Decodes one object by its kind's table: every problem at once, the resource when none is an error. */
+export function decodeObject<Spec>(table: KindTable<Spec, unknown>, raw: unknown, origin: Origin, options: DecodeOptions): Decoded<Spec> {
+  const issues: Issue[] = [];
+  if (!isObject(raw)) {
+    issues.push({ code: 'MW0105', path: [], message: 'the document is not an object with apiVersion, kind and metadata' });
+    return { problems: toProblems(issues, origin, options) };
+  }
+  const apiVersion = checkVersion(table, raw, issues);
+  const metadata = decodeMeta(
+    raw.metadata,
+    { isNamespaced: table.namespaced, defaultNamespace: options.defaultNamespace ?? 'default' },
+    issues,
+  );
+  const spec = decodeBody(table, raw, issues);
+  if (spec !== undefined && issues.every((issue) => severityOf(issue, options) !== 'error')) {
+    issues.push(...(table.validate?.(spec, metadata) ?? []));
+  }
+  const problems = toProblems(issues, origin, options);
+  if (spec === undefined || problems.some((problem) => problem.severity === 'error')) return { problems };
+  const status = table.hasStatus && isObject(raw.status) ? { status: raw.status } : {};
+  const place: Origin = { ...origin, kind: `${apiVersion}/${table.kind}`, name: metadata.name };
+  const where = {
+    ...place,
+    ...(metadata.namespace ? { namespace: metadata.namespace } : {}),
+    ...(metadata.generation ? { generation: metadata.generation } : {}),
+  };
+  return { resource: { apiVersion, kind: table.kind, metadata, spec, ...status, origin: where }, problems };
+}
+
+function checkVersion(
+  table: Pick<KindTable<unknown>, 'group' | 'versions' | 'kind'>,
+  raw: Readonly<Record<string, unknown>>,
+  issues: Issue[],
+): string {
+  const versions = table.versions.map((version) => (table.group === '' ? version : `${table.group}/${version}`));
+  const apiVersion = typeof raw.apiVersion === 'string' ? raw.apiVersion : '';
+  if (!versions.includes(apiVersion) || raw.kind !== table.kind) {
+    const message = `expected kind ${table.kind} with apiVersion ${versions.join(' or ')}, found ${String(raw.kind)} with ${apiVersion || 'none'}`;
+    issues.push({ code: 'MW0107', path: ['apiVersion'], message });
+  }
+  return apiVersion;
+}
+
+function decodeBody<Spec>(table: KindTable<Spec, unknown>, raw: Readonly<Record<string, unknown>>, issues: Issue[]): Spec | undefined {
+  const own = new Set(['apiVersion', 'kind', 'metadata', ...(table.hasStatus ? ['status'] : [])]);
+  if (table.body === 'object') {
+    const body = Object.fromEntries(Object.entries(raw).filter(([name]) => !own.has(name)));
+    return walk<Spec>(table.schema, body, [], issues);
+  }
+  own.add('spec');
+  for (const name of Object.keys(raw)) {
+    if (own.has(name)) continue;
+    const near = closest(name, [...own]);
+    issues.push({ code: 'MW0110', path: [name], message: `unknown field \`${name}\`${near ? `, did you mean \`${near}\`?` : ''}` });
+  }
+  return walk<Spec>(table.schema, raw.spec ?? {}, ['spec'], issues);
+}
+
+function severityOf(issue: Issue, options: DecodeOptions): Problem['severity'] {
+  if (issue.code === 'MW0110' && options.unknownFields) return options.unknownFields;
+  return problemTable[issue.code].severity;
+}
+
+function toProblems(issues: readonly Issue[], origin: Origin, options: DecodeOptions): Problem[] {
+  return issues.map((issue) => ({
+    code: issue.code,
+    severity: severityOf(issue, options),
+    path: formatPath(issue.path),
+    message: issue.message,
+    fix: issue.fix ?? problemTable[issue.code].fix,
+    origin,
+    ...options.position?.(issue.path, issue.code === 'MW0110' ? 'key' : 'value'),
+  }));
 }
