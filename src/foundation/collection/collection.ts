@@ -1,0 +1,13 @@
+import { DerivedCell, IndexCell } from './derived.ts';
+import { createInput, type Graph, GraphState } from './graph.ts';
+
+/** An empty graph of collections. Synchronous: after a transaction everything derived is up to date. */
+export function createGraph(): Graph {
+  const state = new GraphState();
+  return {
+    input: (name, keyOf, equals) => createInput(name, keyOf, state, equals),
+    derive: (name, source, derivation) => new DerivedCell(name, source, derivation, state),
+    index: (name, source, keysOf) => new IndexCell(name, source, keysOf, state),
+    transaction: (write) => state.transaction(write),
+  };
+}
