@@ -12,7 +12,7 @@ import {
 import type { ProxyAccess } from './access.ts';
 
 /** Short names of the flags (Envoy: `%RESPONSE_FLAGS%`), in the order in which Envoy writes them. */
-const flagNames: readonly (readonly [Exclude<keyof ResponseFlags, 'unauthorizedDetails' | '$typeName' | '$unknown'>, string])[] = [
+export const flagNames: readonly (readonly [Exclude<keyof ResponseFlags, 'unauthorizedDetails' | '$typeName' | '$unknown'>, string])[] = [
   ['failedLocalHealthcheck', 'LH'],
   ['noHealthyUpstream', 'UH'],
   ['upstreamRequestTimeout', 'UT'],

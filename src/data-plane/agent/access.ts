@@ -1,4 +1,4 @@
-import type { AccessRecord } from '#process/access-record.ts';
+import type { AccessRecord } from './access-record.ts';
 
 /**
  * One finished request or connection as a proxy sees it, before the agent adds who its own workload is. Made from Envoy's

@@ -1,6 +1,6 @@
 import { get } from 'node:http';
-import type { AccessRecord } from '#process/access-record.ts';
 import { completeAccess, type ProxyAccess, type ReportingWorkload } from './access.ts';
+import type { AccessRecord } from './access-record.ts';
 import { createRequestMetrics } from './request-metrics.ts';
 import { createTap, type Tap } from './tap.ts';
 

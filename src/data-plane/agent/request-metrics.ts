@@ -1,4 +1,4 @@
-import type { AccessRecord } from '#process/access-record.ts';
+import type { AccessRecord } from './access-record.ts';
 import { parsePeer, type WorkloadIdentity } from './workload-identity.ts';
 
 /** Istio's standard metrics of one workload (istio/api telemetry: standard metrics and labels). */

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import type { AccessRecord } from '#process/access-record.ts';
+import type { AccessRecord } from './access-record.ts';
+import { tapLine } from './tap-entry.ts';
 
 /** Which records a listener wants; absent = any. */
 export interface TapFilter {
@@ -16,7 +17,7 @@ export interface TapFilter {
 /** The listeners of one agent's tap stream. Costs one comparison per record while there are none. */
 export interface Tap {
   offer(record: AccessRecord): void;
-  /** Writes matching records to `response`, one JSON object per line, until either side closes. */
+  /** Writes matching records to `response`, one entry per line, until either side closes. */
   attach(response: ServerResponse, filter: TapFilter): void;
   close(): void;
 }
@@ -36,7 +37,7 @@ export function createTap(): Tap {
           listener.leftOut++;
           continue;
         }
-        line ??= `${JSON.stringify(record)}\n`;
+        line ??= tapLine(record);
         response.write(line);
       }
     },

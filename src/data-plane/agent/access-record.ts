@@ -1,6 +1,6 @@
 /**
- * One finished request or connection as an agent hands it on: one JSON object per line of its tap stream
- * (`GET /tap`). Field meanings are those of `envoy/data/accesslog/v3/accesslog.proto`; both engines fill it alike.
+ * One finished request or connection with both its ends, in the agent's own flat form: metrics are counted from it, tap
+ * lines are made from it (`tap-entry.ts`). Field meanings are those of `envoy/data/accesslog/v3/accesslog.proto`.
  */
 export interface AccessRecord {
   readonly kind: 'http' | 'tcp';
