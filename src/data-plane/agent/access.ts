@@ -1,4 +1,5 @@
 import type { AccessRecord } from './access-record.ts';
+import { calledHost } from './workload-identity.ts';
 
 /**
  * One finished request or connection as a proxy sees it, before the agent adds who its own workload is. Made from Envoy's
@@ -9,7 +10,6 @@ export interface ProxyAccess extends Omit<AccessRecord, 'reporter' | 'source' | 
   readonly peer: string;
   /** Endpoint metadata `istio.workload` of the chosen upstream host; empty when it has none. */
   readonly upstreamWorkload: string;
-  readonly isGrpc: boolean;
 }
 
 /** The facts about our own workload that decide how its accesses are told. */
@@ -24,19 +24,15 @@ export interface ReportingWorkload {
 
 /** Adds the two ends: what came in at an inbound listener was called by the peer, everything else our own workload called. */
 export function completeAccess(access: ProxyAccess, own: ReportingWorkload): AccessRecord {
-  const { peer, upstreamWorkload, isGrpc: _isGrpc, ...record } = access;
+  const { peer, upstreamWorkload, ...record } = access;
   const inbound = access.upstreamCluster.startsWith('inbound|') || own.inbound.has(access.downstreamLocal);
   return inbound
     ? { ...record, reporter: 'destination', source: peer, destination: own.peer, destinationService: own.serviceHost }
-    : { ...record, reporter: 'source', source: own.peer, destination: upstreamWorkload, destinationService: calledService(access) };
-}
-
-/**
- * `outbound|9080|v1|reviews.default.svc.cluster.local` names its service; where nothing was routed, or to no service
- * (passthrough), the host that the client asked for is the best there is (Istio's host header fallback, outbound only).
- */
-function calledService(access: ProxyAccess): string {
-  const parts = access.upstreamCluster.split('|');
-  if (parts[0] === 'outbound' && parts.length === 4) return parts[3] ?? '';
-  return access.authority.replace(/:\d+$/, '') || access.upstreamCluster;
+    : {
+        ...record,
+        reporter: 'source',
+        source: own.peer,
+        destination: upstreamWorkload,
+        destinationService: calledHost(access.upstreamCluster),
+      };
 }

@@ -1,3 +1,4 @@
+import type { ReportingWorkload } from './access.ts';
 import { formatPeer, type WorkloadIdentity } from './workload-identity.ts';
 
 /** The Istio version whose behaviour the node asks for (node metadata ISTIO_VERSION). */
@@ -21,6 +22,8 @@ export interface ProxyBootstrap {
   /** Name of this instance, unique in its namespace (the WorkloadEntry's). */
   readonly instance: string;
   readonly identity: WorkloadIdentity;
+  /** Host name of the service it serves. */
+  readonly serviceHost: string;
   readonly labels: Readonly<Record<string, string>>;
   /** The workload's own address: identity, source of upstream connections, admin. */
   readonly address: string;
@@ -31,6 +34,15 @@ export interface ProxyBootstrap {
   readonly xds: { readonly host: string; readonly port: number };
   /** Unix socket of the agent's access-log service (Envoy only). */
   readonly alsSocket: string;
+}
+
+/** How accesses of this workload are told. */
+export function reportingOf(bootstrap: ProxyBootstrap): ReportingWorkload {
+  return {
+    peer: peerText(bootstrap),
+    serviceHost: bootstrap.serviceHost,
+    inbound: new Set(bootstrap.inbound.map(({ bind, port }) => `${bind}:${port}`)),
+  };
 }
 
 /** Value of the environment variable MESHWRIGHT_PEER, which routes read by `%ENVIRONMENT(MESHWRIGHT_PEER)%`. */

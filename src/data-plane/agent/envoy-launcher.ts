@@ -5,9 +5,11 @@ import { Fault, messageOf } from '#base/fault.ts';
 import { detach, sleep } from '#base/task.ts';
 import { type Child, startChild } from '#process/child-process.ts';
 import type { Logger } from '#process/log.ts';
+import { completeAccess, type ProxyAccess } from './access.ts';
 import { serveAccessLog } from './access-log-service.ts';
-import { type ProxyBootstrap, peerText } from './bootstrap.ts';
+import { type ProxyBootstrap, peerText, reportingOf } from './bootstrap.ts';
 import { envoyBootstrap } from './envoy-bootstrap.ts';
+import { createMetricRows } from './metric-rows.ts';
 import type { ProxyHooks, ProxyLauncher, RunningProxy } from './proxy-launcher.ts';
 
 export interface EnvoyOptions {
@@ -15,6 +17,8 @@ export interface EnvoyOptions {
   readonly path: string;
   /** Where the bootstrap file of an instance is written (mode 0600). */
   readonly bootstrapFile: (bootstrap: ProxyBootstrap) => string;
+  /** Most label combinations in the metrics. */
+  readonly metricSeries: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -31,16 +35,17 @@ export function envoyLauncher(options: EnvoyOptions): ProxyLauncher {
   return async (bootstrap, hooks) => {
     const file = options.bootstrapFile(bootstrap);
     rmSync(bootstrap.alsSocket, { force: true });
+    const accesses = countAccesses(bootstrap, options.metricSeries);
     const stopAccessLog = await serveAccessLog({
       socket: bootstrap.alsSocket,
       clock: options.clock,
       log: options.log,
-      onAccess: hooks.onAccess,
+      onAccess: accesses.take,
     });
     try {
       writeFileSync(file, JSON.stringify(envoyBootstrap(bootstrap), null, 1), { mode: 0o600 });
       const envoy = await superviseEnvoy(options, file, bootstrap, hooks);
-      return envoyProxy(bootstrap, envoy, async () => {
+      return envoyProxy(bootstrap, envoy, accesses, async () => {
         await stopAccessLog();
         rmSync(file, { force: true });
         rmSync(bootstrap.alsSocket, { force: true });
@@ -49,6 +54,27 @@ export function envoyLauncher(options: EnvoyOptions): ProxyLauncher {
       await stopAccessLog();
       throw error;
     }
+  };
+}
+
+interface Accesses extends Pick<RunningProxy, 'metricRows' | 'observe'> {
+  take(access: ProxyAccess): void;
+}
+
+/** Envoy itself knows nothing of Istio's metrics: they are counted from its access log. */
+function countAccesses(bootstrap: ProxyBootstrap, metricSeries: number): Accesses {
+  const rows = createMetricRows(metricSeries);
+  const own = reportingOf(bootstrap);
+  let listener: ((access: ProxyAccess) => void) | undefined;
+  return {
+    take(access) {
+      rows.observe(completeAccess(access, own));
+      listener?.(access);
+    },
+    metricRows: async () => rows.rows(),
+    observe(next) {
+      listener = next;
+    },
   };
 }
 
@@ -122,7 +148,7 @@ async function startEnvoy(options: EnvoyOptions, file: string, bootstrap: ProxyB
   return child;
 }
 
-function envoyProxy(bootstrap: ProxyBootstrap, envoy: SupervisedEnvoy, cleanUp: () => Promise<void>): RunningProxy {
+function envoyProxy(bootstrap: ProxyBootstrap, envoy: SupervisedEnvoy, accesses: Accesses, cleanUp: () => Promise<void>): RunningProxy {
   const admin = `http://${bootstrap.address}:${bootstrap.adminPort}`;
   const ask = (path: string, method = 'GET') => fetch(`${admin}${path}`, { method, signal: AbortSignal.timeout(adminTimeoutMs) });
   const isReady = async () => {
@@ -136,6 +162,8 @@ function envoyProxy(bootstrap: ProxyBootstrap, envoy: SupervisedEnvoy, cleanUp: 
   };
   return {
     isReady,
+    metricRows: accesses.metricRows,
+    observe: accesses.observe,
     async ready(signal) {
       while (!(await isReady())) {
         if (signal.aborted) throw new Fault('proxy-not-ready', 'Envoy got no configuration in time', { retryable: true });

@@ -5,13 +5,13 @@ import { detach, sleep } from '#base/task.ts';
 import { type Child, startChild } from '#process/child-process.ts';
 import type { Logger } from '#process/log.ts';
 import { formatIdentity, identifyProcess } from '#process/process-identity.ts';
-import { type ProxyBootstrap, type ProxyEngine, peerText } from './bootstrap.ts';
+import { type ProxyBootstrap, type ProxyEngine, reportingOf } from './bootstrap.ts';
 import { checkHealth, type ProgramHost, programHosts } from './health-check.ts';
 import { claimInstance, type InstanceClaim } from './instance-claim.ts';
 import { claimBlock, freePort, type LoopbackBlock, portIsTaken } from './loopback-block.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import { programEnvironment } from './program-environment.ts';
-import type { ProxyHooks, ProxyLauncher, RunningProxy } from './proxy-launcher.ts';
+import type { ProxyLauncher, RunningProxy } from './proxy-launcher.ts';
 import { createRegistration, type Registration } from './registration.ts';
 import { createReporting } from './reporting.ts';
 import { type JoinedService, joinService, knownServices, newServicePort, type ProgramPort, type ServedPort } from './service-port.ts';
@@ -56,8 +56,6 @@ export interface JoinOptions {
   readonly firstUnprivilegedPort: number;
   readonly graceMs: number;
   readonly drainMs: number;
-  /** Most label combinations per protocol in the metrics. */
-  readonly metricSeries: number;
   readonly version: string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -102,20 +100,18 @@ async function join(options: JoinOptions, cleanUp: AsyncDisposableStack): Promis
   const place = await claimPlace(options, cleanUp);
   const { claim, block, bootstrap } = place;
   const reporting = createReporting({
-    own: {
-      peer: peerText(bootstrap),
-      serviceHost: `${options.workload.service}.${options.workload.namespace}.svc.cluster.local`,
-      inbound: new Set(bootstrap.inbound.map(({ bind, port }) => `${bind}:${port}`)),
-    },
-    maxSeries: options.metricSeries,
+    own: reportingOf(bootstrap),
     version: options.version,
-    proxyStats: () => proxy.current()?.stats() ?? Promise.resolve(''),
+    proxy: () => proxy.current(),
     ...programMetricsOf(options, bootstrap),
   });
   const socket = claim.file('sock');
   const adminUrl = `http://${block.address}:${bootstrap.adminPort}`;
   let healthy = bootstrap.inbound.length === 0;
-  const proxy = createProxyHolder(options, bootstrap, { onAccess: reporting.onAccess, onProcesses: () => remember() });
+  const proxy = createProxyHolder(options, bootstrap, () => {
+    reporting.proxyChanged();
+    remember();
+  });
   let child: Child | undefined;
   const remember = () => claim.remember([...(proxy.current()?.processes() ?? []), ...(child ? [child.process] : [])]);
 
@@ -186,6 +182,7 @@ async function claimPlace(options: JoinOptions, cleanUp: AsyncDisposableStack): 
   const bootstrap: ProxyBootstrap = {
     engine: options.engine,
     instance: claim.name,
+    serviceHost: `${workload.service}.${namespace}.svc.cluster.local`,
     identity: { workload: name, namespace, app, version: workload.version, cluster: options.clusterId },
     labels,
     address: block.address,
@@ -266,15 +263,15 @@ interface ProxyHolder {
   stop(): Promise<void>;
 }
 
-function createProxyHolder(options: JoinOptions, bootstrap: ProxyBootstrap, hooks: ProxyHooks): ProxyHolder {
+function createProxyHolder(options: JoinOptions, bootstrap: ProxyBootstrap, onChange: () => void): ProxyHolder {
   let running: RunningProxy | undefined;
   return {
     current: () => running,
     async start(host) {
       await running?.stop();
       const inbound = bootstrap.inbound.map((port) => ({ ...port, defaultEndpoint: host }));
-      running = await options.launcher({ ...bootstrap, inbound }, hooks);
-      hooks.onProcesses();
+      running = await options.launcher({ ...bootstrap, inbound }, { onProcesses: onChange });
+      onChange();
     },
     async configured() {
       try {

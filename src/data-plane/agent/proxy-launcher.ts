@@ -1,6 +1,7 @@
 import type { ProcessIdentity } from '#process/process-identity.ts';
 import type { ProxyAccess } from './access.ts';
 import type { ProxyBootstrap } from './bootstrap.ts';
+import type { MetricRow } from './metric-rows.ts';
 
 /** A proxy that carries one workload's traffic. */
 export interface RunningProxy {
@@ -8,8 +9,12 @@ export interface RunningProxy {
   ready(signal: AbortSignal): Promise<void>;
   /** Whether it serves now. */
   isReady(): Promise<boolean>;
-  /** Its own statistics as Prometheus text; empty when it cannot be asked. */
+  /** Its own statistics as Prometheus text, without the request metrics; empty when it cannot be asked. */
   stats(): Promise<string>;
+  /** What it carried since its start. */
+  metricRows(): Promise<readonly MetricRow[]>;
+  /** Hands every finished request or connection to `listener` from now on; undefined ends that. At most one at a time. */
+  observe(listener: ((access: ProxyAccess) => void) | undefined): void;
   /** New inbound connections are refused, running requests go on. */
   drain(): Promise<void>;
   stop(): Promise<void>;
@@ -18,8 +23,6 @@ export interface RunningProxy {
 }
 
 export interface ProxyHooks {
-  /** Every finished request or connection. Must not throw. */
-  readonly onAccess: (access: ProxyAccess) => void;
   /** `processes()` has changed. */
   readonly onProcesses: () => void;
 }

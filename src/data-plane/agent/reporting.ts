@@ -1,44 +1,48 @@
 import { get } from 'node:http';
-import { completeAccess, type ProxyAccess, type ReportingWorkload } from './access.ts';
-import type { AccessRecord } from './access-record.ts';
-import { createRequestMetrics } from './request-metrics.ts';
+import { completeAccess, type ReportingWorkload } from './access.ts';
+import { exposeIstioMetrics } from './istio-metrics.ts';
+import type { RunningProxy } from './proxy-launcher.ts';
 import { createTap, type Tap } from './tap.ts';
 
 export interface ReportingOptions {
   readonly own: ReportingWorkload;
-  /** Most label combinations per protocol. */
-  readonly maxSeries: number;
-  readonly proxyStats: () => Promise<string>;
+  readonly proxy: () => RunningProxy | undefined;
   /** The program's own Prometheus page, merged when given. */
   readonly programMetrics?: { readonly host: string; readonly port: number; readonly path: string };
   readonly version: string;
 }
 
-/** What an agent tells of its workload's traffic: metrics, tap. */
+/** What an agent tells of its workload's traffic. */
 export interface Reporting {
   readonly tap: Tap;
-  onAccess(access: ProxyAccess): void;
-  /** Agent, proxy and program in one Prometheus text (Istio: merged metrics). */
+  /** Request metrics, proxy and program in one Prometheus text (Istio: merged metrics). */
   stats(): Promise<string>;
+  /** To be called when another proxy took over. */
+  proxyChanged(): void;
 }
 
 const scrapeTimeoutMs = 1_000;
 const mostScrapedBytes = 4 * 1024 * 1024;
 
 export function createReporting(options: ReportingOptions): Reporting {
-  const metrics = createRequestMetrics(options.maxSeries);
-  const tap = createTap();
+  let listening = false;
+  const observe = () => options.proxy()?.observe(listening ? (access) => tap.offer(completeAccess(access, options.own)) : undefined);
+  const tap = createTap((now) => {
+    listening = now;
+    observe();
+  });
   const build = `# HELP istio_build Version of the proxy's agent.\n# TYPE istio_build gauge\nistio_build{component="proxy",tag="${options.version}"} 1\n`;
   return {
     tap,
-    onAccess(access) {
-      const record: AccessRecord = completeAccess(access, options.own);
-      metrics.observe(record, access.isGrpc);
-      tap.offer(record);
-    },
+    proxyChanged: observe,
     async stats() {
-      const [proxy, program] = await Promise.all([options.proxyStats(), options.programMetrics ? scrape(options.programMetrics) : '']);
-      return [metrics.expose(), build, proxy, program].map(endLine).join('');
+      const proxy = options.proxy();
+      const [rows, proxyStats, program] = await Promise.all([
+        proxy?.metricRows() ?? [],
+        proxy?.stats() ?? '',
+        options.programMetrics ? scrape(options.programMetrics) : '',
+      ]);
+      return [exposeIstioMetrics(rows, options.own), build, proxyStats, program].map(endLine).join('');
     },
   };
 }

@@ -25,18 +25,15 @@ export interface Tap {
 /** Bytes a slow listener may leave unread before records are left out for it. */
 const mostUnreadBytes = 1024 * 1024;
 
-export function createTap(): Tap {
-  const listeners = new Map<ServerResponse, { readonly filter: TapFilter; leftOut: number }>();
+/** `onListening` is told when the first listener comes and when the last goes. */
+export function createTap(onListening: (listening: boolean) => void): Tap {
+  const listeners = new Map<ServerResponse, TapFilter>();
   return {
     offer(record) {
       if (listeners.size === 0) return;
       let line: string | undefined;
-      for (const [response, listener] of listeners) {
-        if (!matches(record, listener.filter)) continue;
-        if (response.writableLength > mostUnreadBytes) {
-          listener.leftOut++;
-          continue;
-        }
+      for (const [response, filter] of listeners) {
+        if (!matches(record, filter) || response.writableLength > mostUnreadBytes) continue;
         line ??= tapLine(record);
         response.write(line);
       }
@@ -44,12 +41,15 @@ export function createTap(): Tap {
     attach(response, filter) {
       response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
       response.flushHeaders();
-      listeners.set(response, { filter, leftOut: 0 });
-      response.on('close', () => listeners.delete(response));
+      if (listeners.size === 0) onListening(true);
+      listeners.set(response, filter);
+      response.on('close', () => {
+        listeners.delete(response);
+        if (listeners.size === 0) onListening(false);
+      });
     },
     close() {
       for (const response of listeners.keys()) response.end();
-      listeners.clear();
     },
   };
 }

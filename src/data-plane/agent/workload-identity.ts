@@ -23,3 +23,9 @@ export function parsePeer(text: string): WorkloadIdentity | undefined {
   const [workload = '', namespace = '', app = '', version = '', cluster = ''] = parts;
   return parts.length === 5 ? { workload, namespace, app, version, cluster } : undefined;
 }
+
+/** `outbound|9080|v1|reviews.default.svc.cluster.local` names its service; PassthroughCluster and the like are named as they are. */
+export function calledHost(cluster: string): string {
+  const parts = cluster.split('|');
+  return parts[0] === 'outbound' && parts.length === 4 ? (parts[3] ?? '') : cluster;
+}
