@@ -21,12 +21,17 @@ export interface Built {
 export interface ResourcePlan {
   readonly name: string;
   readonly typeUrl: string;
-  /** The builder's identity; one function per sort of resource. */
-  readonly builder: (...inputs: never[]) => Built;
+  /** The builder's identity; one function per sort of resource. Only compared, never called. */
+  readonly builder: object;
   readonly inputs: readonly unknown[];
   build(): Built;
 }
 
-export function plan<I extends readonly unknown[]>(name: string, typeUrl: string, builder: (...inputs: I) => Built, ...inputs: I): ResourcePlan {
-  return { name, typeUrl, builder: builder as (...inputs: never[]) => Built, inputs, build: () => builder(...inputs) };
+export function plan<I extends readonly unknown[]>(
+  name: string,
+  typeUrl: string,
+  builder: (...inputs: I) => Built,
+  ...inputs: I
+): ResourcePlan {
+  return { name, typeUrl, builder, inputs, build: () => builder(...inputs) };
 }

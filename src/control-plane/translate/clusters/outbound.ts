@@ -1,0 +1,134 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import type { ServiceEndpoints } from '#mesh/endpoint.ts';
+import type { MeshConfig } from '#mesh/mesh-config.ts';
+import type { Service, ServicePort } from '#mesh/service.ts';
+import {
+  Cluster_DiscoveryType,
+  Cluster_DnsLookupFamily,
+  Cluster_LbPolicy,
+  ClusterSchema,
+} from '#proto/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { ApiVersion } from '#proto/gen/envoy/config/core/v3/config_source_pb.js';
+import { ClusterLoadAssignmentSchema } from '#proto/gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import type { EndpointFilter } from '../endpoints.ts';
+import { encodeAssignment, selectEndpoints } from '../endpoints.ts';
+import type { LocalityInput } from '../locality.ts';
+import { built, configPath, duration, durationOf } from '../messages.ts';
+import { outboundClusterName, typeUrls } from '../names.ts';
+import type { Built } from '../plan.ts';
+import type { ProxyTraits } from '../scope.ts';
+import { type Settings, settingsFor, subsetsOf } from '../traffic-policy.ts';
+import type { Rule } from '../visibility.ts';
+import {
+  balancing,
+  type ClusterInit,
+  commonBalancing,
+  connectionSettings,
+  httpOptions,
+  outlierSettings,
+  upstreamProtocol,
+} from './policy.ts';
+import { automaticTls, tlsSettings } from './tls.ts';
+
+/** Endpoints that stand in the cluster itself (DNS resolutions); everything else comes by EDS. */
+export interface InlineEndpoints {
+  readonly endpoints: ServiceEndpoints;
+  readonly filter: EndpointFilter;
+  readonly locality: LocalityInput | undefined;
+}
+
+type Family = ProxyTraits['family'];
+
+/** One port of one service, whole (`subset` empty) or one subset of it. */
+export function buildOutboundCluster(
+  mesh: MeshConfig,
+  family: Family,
+  service: Service,
+  port: ServicePort,
+  subset: string,
+  rules: readonly Rule[],
+  localityWeighted: boolean,
+  inline: readonly [ServiceEndpoints, EndpointFilter, LocalityInput | undefined] | undefined,
+): Built {
+  const name = outboundClusterName(port.number, subset, service.hostname);
+  const rule = subset === '' ? rules[0] : subsetsOf(rules).find((entry) => entry.subset.name === subset)?.rule;
+  const origins = [service.origin, ...rules.map((r) => r.origin)];
+  return built(typeUrls.cluster, ClusterSchema, name, origins, () => {
+    const settings = settingsFor(rules, subset, port.number);
+    const http2 = upstreamProtocol(mesh, settings.connectionPool?.http, port.protocol) === 'http2';
+    return {
+      name,
+      altStatName: `${name};`,
+      ...connectionSettings(mesh, settings),
+      ...httpOptions(mesh, settings, port.protocol, automaticTls(settings.tls, service.subjectAltNames)),
+      ...outlierSettings(settings.outlierDetection),
+      ...commonBalancing(settings, localityWeighted),
+      ...balancing(settings.loadBalancer),
+      ...tlsSettings(settings.tls, service.subjectAltNames, http2),
+      ...discovery(mesh, family, name, service, port, settings, inline),
+      metadata: { filterMetadata: { istio: serviceMetadata(service, rule, subset) } },
+    };
+  });
+}
+
+/** Last in the cluster's fields: it overrules the balancing of clusters that find no endpoints of their own. */
+function discovery(
+  mesh: MeshConfig,
+  family: Family,
+  name: string,
+  service: Service,
+  port: ServicePort,
+  settings: Settings,
+  inline: readonly [ServiceEndpoints, EndpointFilter, LocalityInput | undefined] | undefined,
+): ClusterInit {
+  if (service.resolution === 'passthrough' || settings.loadBalancer?.simple === 'PASSTHROUGH') return originalDestination(service, port);
+  if (inline) {
+    const [endpoints, filter, locality] = inline;
+    const bytes = encodeAssignment(name, selectEndpoints(endpoints.endpoints, filter), locality);
+    return {
+      clusterDiscoveryType: {
+        case: 'type',
+        value: service.resolution === 'dns-round-robin' ? Cluster_DiscoveryType.LOGICAL_DNS : Cluster_DiscoveryType.STRICT_DNS,
+      },
+      dnsLookupFamily: lookupFamily(family),
+      dnsRefreshRate: durationOf(mesh.dnsRefreshRate),
+      respectDnsTtl: true,
+      loadAssignment: fromBinary(ClusterLoadAssignmentSchema, bytes),
+    };
+  }
+  return {
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
+    edsClusterConfig: {
+      serviceName: name,
+      edsConfig: {
+        resourceApiVersion: ApiVersion.V3,
+        initialFetchTimeout: duration(0),
+        configSourceSpecifier: { case: 'ads', value: {} },
+      },
+    },
+  };
+}
+
+/** The connection's own destination; a ServiceEntry's targetPort replaces the port. */
+function originalDestination(service: Service, port: ServicePort): ClusterInit {
+  const override = service.registry === 'service-entry' && typeof port.targetPort === 'number' && port.targetPort !== port.number;
+  return {
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
+    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+    lbConfig: override ? { case: 'originalDstLbConfig', value: { upstreamPortOverride: Number(port.targetPort) } } : { case: undefined },
+  };
+}
+
+export function lookupFamily(family: Family): Cluster_DnsLookupFamily {
+  if (family === 'v6') return Cluster_DnsLookupFamily.V6_ONLY;
+  return family === 'dual' ? Cluster_DnsLookupFamily.ALL : Cluster_DnsLookupFamily.V4_ONLY;
+}
+
+function serviceMetadata(service: Service, rule: Rule | undefined, subset: string) {
+  return {
+    services: [{ host: service.hostname, name: service.name, namespace: service.namespace }],
+    ...(rule ? { config: configPath(rule.origin.kind ? rule.origin : { ...rule.origin, kind: `${rule.apiVersion}/${rule.kind}` }) } : {}),
+    ...(subset === '' ? {} : { subset }),
+    ...(service.meshExternal ? { external: true } : {}),
+  };
+}

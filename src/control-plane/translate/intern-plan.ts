@@ -1,0 +1,22 @@
+import { internList } from './intern.ts';
+import { type Built, plan, type ResourcePlan } from './plan.ts';
+
+const plans = new WeakMap<readonly unknown[], ResourcePlan>();
+
+/**
+ * Like `plan`, but equal name, builder and inputs give the same plan object, across proxies and snapshots: a cache may
+ * therefore key on the plan itself.
+ */
+export function internPlan<I extends readonly unknown[]>(
+  name: string,
+  typeUrl: string,
+  builder: (...inputs: I) => Built,
+  ...inputs: I
+): ResourcePlan {
+  const key = internList([name, builder, ...inputs]);
+  const known = plans.get(key);
+  if (known) return known;
+  const made = { ...plan(name, typeUrl, builder, ...inputs), key };
+  plans.set(key, made);
+  return made;
+}
