@@ -1,0 +1,245 @@
+import type { Clock } from '#base/clock.ts';
+import type { CallHandler, GrpcCall } from '#grpc/server-stream.ts';
+import { GrpcFault, grpcCode } from '#grpc/status.ts';
+import { typeUrls } from '#proto/type-url.ts';
+import { type DeltaRequest, type RejectDetail, readDeltaRequest, readStateRequest } from './messages.ts';
+import { ResourceSet } from './resource-set.ts';
+import type { Responses, SharedResponse, XdsProtocol } from './responses.ts';
+import type { Selection, Selections } from './selection.ts';
+import { Subscription } from './subscription.ts';
+
+/** Where a stream's resources come from. Asked often: answers must cost next to nothing when nothing changed. */
+export interface ResourceSource {
+  /** The newest set of a type; it holds at least the selected names that exist. Undefined = not served (taken as empty). */
+  current(typeUrl: string, selection: Selection): ResourceSet | undefined;
+}
+
+/** The one who knows the meaning of nodes and resources. */
+export interface XdsHost {
+  /** A stream's first message. Throws GrpcFault to refuse it. */
+  opened(stream: XdsStream, node: Buffer): ResourceSource;
+  /** A later message carried a different node. */
+  nodeChanged(stream: XdsStream, node: Buffer): ResourceSource;
+  closed(stream: XdsStream): void;
+  sent?(stream: XdsStream, response: SharedResponse): void;
+  /** The client acknowledged or, with `error`, rejected. `heldBack` are the resources that wait for a change because of it. */
+  answered?(stream: XdsStream, response: SharedResponse, error: RejectDetail | undefined, heldBack: readonly string[]): void;
+  /** A response to something long replaced. */
+  expired?(stream: XdsStream, typeUrl: string): void;
+}
+
+export interface XdsStreamOptions {
+  readonly protocol: XdsProtocol;
+  readonly host: XdsHost;
+  readonly selections: Selections;
+  readonly responses: Responses;
+  readonly clock: Clock;
+  readonly id: number;
+}
+
+/** One type on one stream, for status pages. Times are epoch milliseconds, 0 = never. */
+export interface TypeStatus {
+  readonly subscription: Subscription;
+  readonly sentAt: number;
+  readonly answeredAt: number;
+  readonly nonceSent: string;
+  readonly nonceAcked: string;
+  readonly versionSent: string;
+  readonly versionAcked: string;
+}
+
+interface TypeState {
+  readonly subscription: Subscription;
+  sentAt: number;
+  answeredAt: number;
+  nonceSent: string;
+  nonceAcked: string;
+  versionSent: string;
+  versionAcked: string;
+}
+
+/** Types one stream may subscribe to, and names of one type: far above any real client's needs. */
+const maxTypes = 32;
+const maxNames = 200_000;
+
+/** Order in which types go out, so that what is referred to comes first. Others follow. */
+const pushOrder: readonly string[] = [typeUrls.cluster, typeUrls.endpoint, typeUrls.listener, typeUrls.route];
+
+const empty = new ResourceSet(0, new Map());
+
+/** One aggregated stream: reads requests, keeps one Subscription per type, writes what is due when the peer can take it. */
+export class XdsStream implements CallHandler {
+  readonly id: number;
+  readonly protocol: XdsProtocol;
+  readonly connectedAt: number;
+  readonly #call: GrpcCall;
+  readonly #options: XdsStreamOptions;
+  readonly #types = new Map<string, TypeState>();
+  #order: readonly TypeState[] = [];
+  #source: ResourceSource | undefined;
+  #node: Buffer | undefined;
+  /** Names of the clusters last sent, which may need their endpoints again once the client has taken them. */
+  #warming: { readonly nonce: string; readonly names: readonly string[] } | undefined;
+  #subscribedSince = new Set<string>();
+
+  constructor(call: GrpcCall, options: XdsStreamOptions) {
+    this.#call = call;
+    this.#options = options;
+    this.id = options.id;
+    this.protocol = options.protocol;
+    this.connectedAt = options.clock.now();
+  }
+
+  /** `address:port` of the client. */
+  get peer(): string {
+    return this.#call.peer;
+  }
+
+  get types(): Iterable<TypeStatus> {
+    return this.#order;
+  }
+
+  typeStatus(typeUrl: string): TypeStatus | undefined {
+    return this.#types.get(typeUrl);
+  }
+
+  /** True while written bytes wait for the client. */
+  get blocked(): boolean {
+    return !this.#call.writable;
+  }
+
+  message(bytes: Buffer): void {
+    const request = this.protocol === 'delta' ? readDeltaRequest(bytes) : readStateRequest(bytes);
+    this.#identify(request.node);
+    if (request.typeUrl === '') throw invalid('a discovery request without type_url');
+    const state = this.#stateOf(request.typeUrl);
+    const answered = state.subscription.unanswered;
+    const outcome = 'subscribe' in request ? this.#delta(state.subscription, request) : state.subscription.stateRequest(request);
+    if (state.subscription.selection.names.size > maxNames) throw invalid(`more than ${maxNames} names of one type`);
+    if (answered && !state.subscription.unanswered) this.#answered(state, answered, request.error);
+    else if (outcome === 'stale') this.#options.host.expired?.(this, request.typeUrl);
+    this.pump();
+  }
+
+  drained(): void {
+    this.pump();
+  }
+
+  halfClosed(): void {
+    this.#call.finish();
+  }
+
+  closed(): void {
+    if (this.#source) this.#options.host.closed(this);
+    this.#source = undefined;
+  }
+
+  /** Takes the place of the source given at the start; `pump` sends the difference. */
+  setSource(source: ResourceSource): void {
+    this.#source = source;
+  }
+
+  /** Writes whatever is due. Cheap when nothing is. */
+  pump(): void {
+    if (!this.#source) return;
+    for (const state of this.#order) {
+      if (!this.#call.writable) return;
+      const { subscription } = state;
+      const set = this.#source.current(subscription.typeUrl, subscription.selection) ?? empty;
+      const response = subscription.next(set);
+      if (response) this.#send(state, response);
+    }
+  }
+
+  /** Refuses the client with a gRPC status. */
+  refuse(code: number, message: string): void {
+    this.#call.finish({ code, message });
+  }
+
+  /** Asks the client to connect again. */
+  disconnect(): void {
+    this.#call.finish({ code: grpcCode.unavailable, message: 'connect again' });
+  }
+
+  /** Whether the client has acknowledged the newest state of every type it asks for. */
+  settled(): boolean {
+    const source = this.#source;
+    return (
+      source !== undefined &&
+      this.#order.every(({ subscription }) => subscription.settledAt(source.current(subscription.typeUrl, subscription.selection) ?? empty))
+    );
+  }
+
+  #send(state: TypeState, response: SharedResponse): void {
+    state.sentAt = this.#options.clock.now();
+    state.nonceSent = response.nonce;
+    state.versionSent = response.version;
+    if (response.typeUrl === typeUrls.cluster) {
+      this.#warming = { nonce: response.nonce, names: response.names };
+      this.#subscribedSince.clear();
+    }
+    this.#call.sendFramed(response.framed);
+    this.#options.host.sent?.(this, response);
+  }
+
+  #delta(subscription: Subscription, request: DeltaRequest): string {
+    if (this.#warming && request.typeUrl === typeUrls.endpoint) for (const name of request.subscribe) this.#subscribedSince.add(name);
+    return subscription.deltaRequest(request);
+  }
+
+  #answered(state: TypeState, response: SharedResponse, error: RejectDetail | undefined): void {
+    state.answeredAt = this.#options.clock.now();
+    if (!error) {
+      state.nonceAcked = response.nonce;
+      state.versionAcked = response.version;
+    }
+    if (this.#warming?.nonce === response.nonce) this.#resendEndpoints(this.#warming.names);
+    this.#options.host.answered?.(this, response, error, error ? (state.subscription.rejection?.names ?? []) : []);
+  }
+
+  /** Envoy warms a changed cluster until it hears of its endpoints again, and does not ask for them when it had them. */
+  #resendEndpoints(clusters: readonly string[]): void {
+    this.#warming = undefined;
+    const asked = this.#subscribedSince;
+    this.#types.get(typeUrls.endpoint)?.subscription.resend(asked.size === 0 ? clusters : clusters.filter((name) => !asked.has(name)));
+    asked.clear();
+  }
+
+  #identify(node: Buffer | undefined): void {
+    if (!this.#source) {
+      if (!node) throw invalid('the first message of a stream must carry the node');
+      this.#node = Buffer.from(node);
+      this.#source = this.#options.host.opened(this, this.#node);
+    } else if (node && !this.#node?.equals(node)) {
+      this.#node = Buffer.from(node);
+      this.#source = this.#options.host.nodeChanged(this, this.#node);
+    }
+  }
+
+  #stateOf(typeUrl: string): TypeState {
+    const known = this.#types.get(typeUrl);
+    if (known) return known;
+    if (this.#types.size >= maxTypes) throw invalid(`more than ${maxTypes} types on one stream`);
+    const { protocol, selections, responses } = this.#options;
+    const wholeAnswers = this.#isGrpcClient();
+    const subscription = new Subscription({ typeUrl, protocol, selections, responses, wholeAnswers });
+    const made: TypeState = { subscription, sentAt: 0, answeredAt: 0, nonceSent: '', nonceAcked: '', versionSent: '', versionAcked: '' };
+    this.#types.set(typeUrl, made);
+    this.#order = [...this.#types.values()].sort((a, b) => rankOf(a.subscription.typeUrl) - rankOf(b.subscription.typeUrl));
+    return made;
+  }
+
+  /** gRPC's own xDS clients name themselves so in the node's user agent. */
+  #isGrpcClient(): boolean {
+    return this.#node?.includes('gRPC ') ?? false;
+  }
+}
+
+function rankOf(typeUrl: string): number {
+  const rank = pushOrder.indexOf(typeUrl);
+  return rank < 0 ? pushOrder.length : rank;
+}
+
+function invalid(message: string): GrpcFault {
+  return new GrpcFault({ code: grpcCode.invalidArgument, message });
+}
