@@ -55,6 +55,8 @@ export class Subscription {
   readonly #wholeAnswers: boolean;
   #selection: Selection;
   #started = false;
+  /** Whether the client has acknowledged anything on this stream. */
+  #known = false;
   #named = false;
   /** What the client acknowledged. */
   #has: View;
@@ -127,7 +129,12 @@ export class Subscription {
   stateRequest(request: StateRequest): RequestOutcome {
     const first = !this.#started;
     const outcome = first || request.nonce === '' ? 'unchanged' : this.#answer(request.nonce, request.error);
-    if (outcome === 'stale') return outcome;
+    if (outcome === 'stale') {
+      // Not to be answered; but a name missing here has been dropped by the client, even if its next request has it again.
+      const named = new Set(request.names);
+      this.#repeat([...this.#selection.names].filter((name) => !named.has(name)));
+      return outcome;
+    }
     if (request.names.length > 0) this.#named = true;
     const legacyWildcard = request.names.length === 0 && !this.#named && !namedTypes.has(this.typeUrl);
     const before = this.#selection;
@@ -168,6 +175,7 @@ export class Subscription {
       this.#lastNonce = response.nonce;
     } else {
       this.#has = target;
+      if (this.#trials.length > 0) return this.next(set);
     }
     return response;
   }
@@ -183,6 +191,7 @@ export class Subscription {
       return 'rejected';
     }
     this.#has = sent.view;
+    this.#known = true;
     if (!this.#held) this.#rejection = undefined;
     if (this.#trials.length === 0) this.#trialsLeft = maxTrials;
     return 'acked';
@@ -192,6 +201,8 @@ export class Subscription {
     const { changed } = response;
     // Nothing to hold back: taking it as known is the only way not to send the same again for ever.
     if (changed.length === 0) this.#has = view;
+    // A client that connected again still has what it had then, of which only a whole answer can relieve it.
+    else if (this.#protocol === 'sotw' && !this.#known) this.#owed = true;
     const named = changed.filter((resource) => mentions(error.message, resource.name));
     const culprits = named.length > 0 ? named : changed;
     this.#held ??= new Map();
