@@ -89,7 +89,7 @@ function notAnObject(value: unknown, file: string, line: number, column: number)
   const missing = isJsonObject(value) ? ['apiVersion', 'kind'].filter((key) => typeof value[key] !== 'string') : [];
   const found = isJsonObject(value) ? `${missing.length > 0 ? missing.join(' and ') : 'metadata.name'} missing` : `a ${typeof value}`;
   return {
-    code: 'MW0105',
+    code: missing.length > 0 ? 'MW0106' : 'MW0105',
     severity: 'error',
     path: '',
     message: `this document is no object: ${found}; expected apiVersion, kind and metadata.name`,

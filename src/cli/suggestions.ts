@@ -7,7 +7,10 @@ export interface Suggestion {
   readonly about?: string;
 }
 
-/** Either words to offer, or the sort of live name that is wanted here. `before` is what precedes the live part (`--from=`). */
+/**
+ * Either words to offer, or the sort of live name that is wanted here, with words that fit as well. `before` is what
+ * precedes the live part (`--from=`).
+ */
 export type Suggested =
   | { readonly kind: 'words'; readonly words: readonly Suggestion[] }
   | {
@@ -16,6 +19,7 @@ export type Suggested =
       readonly command: Command;
       readonly given: readonly string[];
       readonly before: string;
+      readonly also: readonly Suggestion[];
     };
 
 /** `words`: those after `meshwright`; the last is the one being typed and may be empty. */
@@ -43,7 +47,8 @@ export function suggest(words: readonly string[], commands: readonly Command[]):
   const argument = command.arguments?.[Math.min(operands.length, command.arguments.length - 1)];
   if (!argument || (operands.length >= (command.arguments?.length ?? 0) && !argument.variadic)) return none;
   const suggested = suggestValue(argument.complete, '', typed, command, operands);
-  return suggested.kind === 'words' && below.length > 0 ? { kind: 'words', words: [...below, ...suggested.words] } : suggested;
+  if (below.length === 0 || operands.length > 0) return suggested;
+  return suggested.kind === 'words' ? { kind: 'words', words: [...below, ...suggested.words] } : { ...suggested, also: below };
 }
 
 const none: Suggested = { kind: 'words', words: [] };
@@ -55,7 +60,7 @@ function suggestValue(
   command: Command,
   given: readonly string[],
 ): Suggested {
-  if (typeof complete === 'string') return complete === 'none' ? none : { kind: 'live', what: complete, command, given, before };
+  if (typeof complete === 'string') return complete === 'none' ? none : { kind: 'live', what: complete, command, given, before, also: [] };
   return { kind: 'words', words: (complete ?? []).filter((word) => word.startsWith(typed)).map((word) => ({ text: before + word })) };
 }
 

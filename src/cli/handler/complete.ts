@@ -19,6 +19,7 @@ export async function complete(invocation: Invocation): Promise<ExitCode> {
     print(suggested.words, io.out);
     return exitCode.ok;
   }
+  print(suggested.also, io.out);
   const typed = (words.at(-1) ?? '').slice(suggested.before.length);
   if (suggested.what === 'file') io.out(':files');
   else if (suggested.what === 'kind') {
