@@ -92,7 +92,7 @@ function buildRouteConfiguration(
     });
     const writer = new WireWriter().raw(toBinary(RouteConfigurationSchema, head));
     for (const host of hosts) writer.bytes(2 /* virtual_hosts */, virtualHostBytes(host));
-    if (catchAll !== 'none') writer.bytes(2 /* virtual_hosts */, catchAllBytes(catchAll, explained));
+    if (catchAll !== 'none') writer.bytes(2 /* virtual_hosts */, catchAllBytes(catchAll, explained, name === httpProxyRoute));
     return writer.finish();
   };
   return {

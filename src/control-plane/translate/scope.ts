@@ -1,6 +1,6 @@
 import type { Endpoint, ServiceEndpoints } from '#mesh/endpoint.ts';
 import type { MeshConfig } from '#mesh/mesh-config.ts';
-import type { Proxy } from '#mesh/proxy.ts';
+import type { Proxy as MeshProxy } from '#mesh/proxy.ts';
 import { type Service, type ServicePort, serviceKey } from '#mesh/service.ts';
 import type { MeshSnapshot } from '#mesh/snapshot.ts';
 import { internList, internRecord } from './intern.ts';
@@ -20,7 +20,7 @@ export interface ProxyTraits {
   readonly family: 'v4' | 'v6' | 'dual';
   /** `<namespace>.svc.<cluster domain>`. */
   readonly dnsDomain: string;
-  readonly interceptionMode: Proxy['interceptionMode'];
+  readonly interceptionMode: MeshProxy['interceptionMode'];
   /** Whether an access-log service listens. */
   readonly als: boolean;
 }
@@ -28,7 +28,7 @@ export interface ProxyTraits {
 /** Everything that the configuration of one proxy (or of all with an equal `scopeKey`) is made from. */
 export interface Scope {
   readonly mesh: MeshConfig;
-  readonly proxy: Proxy;
+  readonly proxy: MeshProxy;
   readonly traits: ProxyTraits;
   readonly view: NamespaceView;
   /** Oldest service first; one entry per service and target port. */
@@ -47,7 +47,7 @@ export interface Source {
 }
 
 /** What this proxy may see, ready for the planners. A few microseconds when its namespace's view is known already. */
-export function scopeFor(snapshot: MeshSnapshot, proxy: Proxy): Scope {
+export function scopeFor(snapshot: MeshSnapshot, proxy: MeshProxy): Scope {
   const view = viewOf(snapshot, proxy.namespace);
   const selectable = hasWorkloadRules(snapshot, proxy.namespace);
   return {
@@ -63,7 +63,7 @@ export function scopeFor(snapshot: MeshSnapshot, proxy: Proxy): Scope {
 }
 
 /** Equal keys mean equal configuration, byte for byte. Cheap: no service is looked at but the proxy's own. */
-export function scopeKey(snapshot: MeshSnapshot, proxy: Proxy): string {
+export function scopeKey(snapshot: MeshSnapshot, proxy: MeshProxy): string {
   const asked = askedLabels(snapshot, proxy.namespace);
   const labels = asked.map((name) => `${name}=${proxy.labels[name] ?? ''}`).join(',');
   const own = ownPortsOf(snapshot, proxy)
@@ -72,9 +72,9 @@ export function scopeKey(snapshot: MeshSnapshot, proxy: Proxy): string {
   return `${proxyKey(proxy)}|${labels}|${own}`;
 }
 
-const proxyKeys = new WeakMap<Proxy, string>();
+const proxyKeys = new WeakMap<MeshProxy, string>();
 
-function proxyKey(proxy: Proxy): string {
+function proxyKey(proxy: MeshProxy): string {
   const known = proxyKeys.get(proxy);
   if (known !== undefined) return known;
   const { type, namespace, dnsDomain, interceptionMode, clusterId, network, locality, nodeName } = proxy;
@@ -87,9 +87,9 @@ function proxyKey(proxy: Proxy): string {
   return made;
 }
 
-const traitsByProxy = new WeakMap<Proxy, ProxyTraits>();
+const traitsByProxy = new WeakMap<MeshProxy, ProxyTraits>();
 
-export function traitsOf(proxy: Proxy): ProxyTraits {
+export function traitsOf(proxy: MeshProxy): ProxyTraits {
   const known = traitsByProxy.get(proxy);
   if (known) return known;
   const v6 = proxy.ipAddresses.some((address) => address.includes(':'));
@@ -166,7 +166,7 @@ function allMatches(
   return [...http, ...tls, ...tcp].flatMap((entry) => entry.match ?? []);
 }
 
-function sourceOf(route: Route, proxy: Proxy): Source | undefined {
+function sourceOf(route: Route, proxy: MeshProxy): Source | undefined {
   const names = sourceLabelNames(route);
   if (names.length === 0 && !allMatches(route).some((match) => match.sourceNamespace)) return undefined;
   const labels: Record<string, string> = {};
@@ -207,7 +207,7 @@ function instancesOf(snapshot: MeshSnapshot): InstanceIndex {
 }
 
 /** The service ports that endpoints with one of the proxy's addresses serve. In NONE mode its inbound binds say where the program is. */
-export function ownPortsOf(snapshot: MeshSnapshot, proxy: Proxy): readonly OwnPort[] {
+export function ownPortsOf(snapshot: MeshSnapshot, proxy: MeshProxy): readonly OwnPort[] {
   const found: OwnPort[] = [];
   const seen = new Set<string>();
   const index = instancesOf(snapshot);
@@ -237,13 +237,13 @@ function ownPort(entry: OwnPort): OwnPort {
   return entry;
 }
 
-function ownAddresses(proxy: Proxy): readonly string[] {
+function ownAddresses(proxy: MeshProxy): readonly string[] {
   return proxy.interceptionMode === 'NONE'
     ? [...new Set([...proxy.ipAddresses, ...proxy.inbound.map((bind) => bind.bind)])]
     : proxy.ipAddresses;
 }
 
-function targetPortOf(proxy: Proxy, endpoint: Endpoint): number | undefined {
+function targetPortOf(proxy: MeshProxy, endpoint: Endpoint): number | undefined {
   if (proxy.interceptionMode !== 'NONE') return endpoint.port;
   return proxy.inbound.find((bind) => bind.bind === endpoint.address && bind.port === endpoint.port)?.targetPort;
 }

@@ -68,7 +68,7 @@ export function forwardAction(context: RouteContext, rule: HttpRoute): ActionIni
     ...clusterChoice(context, rule, destinations),
     ...rewrites(rule),
     timeout,
-    maxGrpcTimeout: timeout,
+    maxStreamDuration: { grpcTimeoutHeaderMax: timeout },
     retryPolicy: retry,
     requestMirrorPolicies: mirrors(context, rule),
     hashPolicy,

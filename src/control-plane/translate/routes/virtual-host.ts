@@ -87,7 +87,8 @@ export type CatchAll = 'allow_any' | 'block_all' | 'none';
 
 const blockText = 'This mesh knows no service of that name on this port, and traffic to unknown hosts is not passed on here.\n';
 
-export const catchAllBytes = (kind: CatchAll, explain: boolean): Uint8Array => {
+/** `explain`: a refusal says why. `connect`: tunnels to unknown hosts end here too, so that what is inside gets the same answer. */
+export function catchAllBytes(kind: CatchAll, explain: boolean, connect: boolean): Uint8Array {
   const route =
     kind === 'allow_any'
       ? create(RouteSchema, {
@@ -98,7 +99,7 @@ export const catchAllBytes = (kind: CatchAll, explain: boolean): Uint8Array => {
             value: {
               clusterSpecifier: { case: 'cluster', value: passthroughCluster },
               timeout: duration(0),
-              maxGrpcTimeout: duration(0),
+              maxStreamDuration: { grpcTimeoutHeaderMax: duration(0) },
             },
           },
         })
@@ -110,8 +111,6 @@ export const catchAllBytes = (kind: CatchAll, explain: boolean): Uint8Array => {
             value: { status: 502, ...(explain ? { body: { specifier: { case: 'inlineString', value: blockText } } } : {}) },
           },
         });
-  return toBinary(
-    VirtualHostSchema,
-    create(VirtualHostSchema, { name: kind, domains: ['*'], routes: [route], includeRequestAttemptCount: true }),
-  );
-};
+  const routes = connect ? [connectRoute(httpProxyCluster), route] : [route];
+  return toBinary(VirtualHostSchema, create(VirtualHostSchema, { name: kind, domains: ['*'], routes, includeRequestAttemptCount: true }));
+}
