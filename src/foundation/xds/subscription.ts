@@ -169,7 +169,7 @@ export class Subscription {
       again: this.#again.length > 0 ? this.#again.filter((name) => target.covers(name) && !this.#held?.has(name)) : this.#again,
     });
     this.#owed = false;
-    this.#again = [];
+    if (this.#again.length > 0) this.#again = this.#again.filter((name) => this.#held?.has(name));
     if (response) {
       this.#sent = { response, view: target };
       this.#lastNonce = response.nonce;
@@ -212,6 +212,9 @@ export class Subscription {
       const half = culprits.length >> 1;
       this.#trials.push(culprits.slice(half), culprits.slice(0, half));
     }
+    // What was to be sent again, and went down with the others, is still to be sent again.
+    const repeated = changed.filter((resource) => this.#has.get(resource.name)?.version === resource.version);
+    if (repeated.length > 0) this.#again = [...new Set([...this.#again, ...repeated.map((resource) => resource.name)])];
     this.#rejection = { error, names: culprits.map((resource) => resource.name) };
   }
 
