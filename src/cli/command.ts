@@ -52,14 +52,16 @@ export interface Command {
   readonly flags?: readonly Flag[];
   /** Words after the first argument belong to another program: flags among them are left alone. */
   readonly passThrough?: boolean;
+  /** Signals are left to the handler, which knows whom to hand them to. */
+  readonly ownSignals?: boolean;
   /** Not shown in help, completion and reference. */
   readonly hidden?: boolean;
   /** Absent for words that only group others (`proxy`). */
   readonly load?: () => Promise<Handler>;
 }
 
-/** Does the work; called with what was parsed. */
-export type Handler = (invocation: Invocation) => Promise<ExitCode>;
+/** Does the work; called with what was parsed. Gives the exit code: one of ours, or that of a program that it ran. */
+export type Handler = (invocation: Invocation) => Promise<ExitCode | number>;
 
 export interface Invocation {
   readonly arguments: readonly string[];

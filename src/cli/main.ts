@@ -10,23 +10,16 @@ import { parseCommandLine } from './program.ts';
 
 const words = process.argv.slice(2);
 const io = processIo({ color: !words.includes('--no-color') });
-const stop = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    // The second Ctrl-C means it.
-    if (stop.signal.aborted) process.exit(exitCode.interrupted);
-    stop.abort(signal);
-  });
-}
 // A reader that went away (`| head`) is a normal end.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? exitCode.ok : exitCode.failed));
-process.exitCode = await main(words, io, stop.signal);
+process.exitCode = await main(words, io);
 // Pooled connections must not keep a finished command alive.
 process.exit();
 
-async function main(words: readonly string[], io: Io, signal: AbortSignal): Promise<number> {
+async function main(words: readonly string[], io: Io): Promise<number> {
+  const stop = new AbortController();
   try {
-    if (words.length === 1 && (words[0] === '--version' || words[0] === '-V')) return await main(['version', '--client'], io, signal);
+    if (words.length === 1 && (words[0] === '--version' || words[0] === '-V')) return await main(['version', '--client'], io);
     const extension = findExtension(words, commands, io.env);
     if (extension) return await runExtension(extension, words.slice(1));
     const parsed = await parseCommandLine(words[0] === 'help' ? [...words.slice(1), '--help'] : words, commands);
@@ -34,10 +27,21 @@ async function main(words: readonly string[], io: Io, signal: AbortSignal): Prom
       io.out(parsed.text);
       return exitCode.ok;
     }
+    if (!parsed.command.ownSignals) stopOnSignals(stop);
     const handler = await parsed.command.load?.();
-    return handler ? await handler({ arguments: parsed.arguments, flags: parsed.flags, io, signal }) : exitCode.ok;
+    return handler ? await handler({ arguments: parsed.arguments, flags: parsed.flags, io, signal: stop.signal }) : exitCode.ok;
   } catch (error) {
-    return report(error, io, signal);
+    return report(error, io, stop.signal);
+  }
+}
+
+function stopOnSignals(stop: AbortController): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      // The second Ctrl-C means it.
+      if (stop.signal.aborted) process.exit(exitCode.interrupted);
+      stop.abort(signal);
+    });
   }
 }
 
