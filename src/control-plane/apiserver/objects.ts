@@ -144,7 +144,7 @@ function update(context: ObjectsContext, incoming: Incoming, applied: AppliedSet
   const admitted = admit(context, kind, draft, old, options.warn);
   const changed = !isDeepStrictEqual(contentOf(admitted), contentOf(old));
   const generation = (old.metadata.generation ?? 0) + (changed ? 1 : 0);
-  return replace(context, kind, before, { ...admitted, metadata: { ...admitted.metadata, generation } }, applied, options);
+  return replace(context, before, { ...admitted, metadata: { ...admitted.metadata, generation } }, applied, options);
 }
 
 function updateStatus(context: ObjectsContext, incoming: Incoming, applied: AppliedSets | undefined, options: InternalWrite): KubeObject {
@@ -154,12 +154,11 @@ function updateStatus(context: ObjectsContext, incoming: Incoming, applied: Appl
   checkPreconditions(kind, before.object, object.metadata);
   const { status: _status, ...rest } = before.object;
   const next = { ...rest, ...(object.status === undefined ? {} : { status: object.status }) } as KubeObject;
-  return replace(context, kind, before, next, applied, options);
+  return replace(context, before, next, applied, options);
 }
 
 function replace(
   context: ObjectsContext,
-  kind: ApiKind,
   before: Entry,
   next: KubeObject,
   applied: AppliedSets | undefined,

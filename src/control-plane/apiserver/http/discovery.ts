@@ -20,27 +20,16 @@ export function serveDiscovery(exchange: Exchange, kinds: KindTable): void {
   const named = groups.filter((group) => group.name !== '').sort((a, b) => (a.name < b.name ? -1 : 1));
   const [root, first, second] = steps;
   if (steps.length === 1) {
-    const form = aggregatedForm(header(exchange, 'accept'));
-    const shown = root === 'api' ? core : named;
-    if (form)
-      return sendJson(
-        exchange,
-        200,
-        aggregated(shown, kinds, form),
-        `application/json;g=apidiscovery.k8s.io;v=${form};as=APIGroupDiscoveryList`,
-      );
-    return sendJson(
-      exchange,
-      200,
-      root === 'api'
-        ? { kind: 'APIVersions', versions: core.flatMap((group) => group.versions), serverAddressByClientCIDRs: [] }
-        : { kind: 'APIGroupList', apiVersion: 'v1', groups: named.map(groupDocument) },
-    );
+    serveRoot(exchange, kinds, root === 'api' ? core : named, root === 'api');
+    return;
   }
   const group = root === 'api' ? core[0] : named.find((one) => one.name === first);
   const version = root === 'api' ? first : second;
   if (!group) throw pathNotFound();
-  if (version === undefined) return sendJson(exchange, 200, { kind: 'APIGroup', apiVersion: 'v1', ...groupDocument(group) });
+  if (version === undefined) {
+    sendJson(exchange, 200, { kind: 'APIGroup', apiVersion: 'v1', ...groupDocument(group) });
+    return;
+  }
   if (!group.versions.includes(version)) throw pathNotFound();
   sendJson(exchange, 200, {
     kind: 'APIResourceList',
@@ -48,6 +37,15 @@ export function serveDiscovery(exchange: Exchange, kinds: KindTable): void {
     groupVersion: joinApiVersion(group.name, version),
     resources: [...kinds.inVersion(group.name, version).flatMap(resourceDocuments), ...reviewsIn(group.name, version).map(reviewDocument)],
   });
+}
+
+function serveRoot(exchange: Exchange, kinds: KindTable, groups: readonly Group[], isCore: boolean): void {
+  const form = aggregatedForm(header(exchange, 'accept'));
+  if (form)
+    sendJson(exchange, 200, aggregated(groups, kinds, form), `application/json;g=apidiscovery.k8s.io;v=${form};as=APIGroupDiscoveryList`);
+  else if (isCore)
+    sendJson(exchange, 200, { kind: 'APIVersions', versions: groups.flatMap((group) => group.versions), serverAddressByClientCIDRs: [] });
+  else sendJson(exchange, 200, { kind: 'APIGroupList', apiVersion: 'v1', groups: groups.map(groupDocument) });
 }
 
 /** v2, or v2beta1 as older clients ask for it; undefined for clients that do not know the aggregated form. */

@@ -65,8 +65,8 @@ function refuseMethod(): never {
 }
 
 function serveHealth(exchange: Exchange, context: DispatchContext): void {
-  if (exchange.path.startsWith('/readyz') && !context.isReady()) return sendText(exchange, 503, 'closing\n');
-  sendText(exchange, 200, 'ok');
+  if (exchange.path.startsWith('/readyz') && !context.isReady()) sendText(exchange, 503, 'closing\n');
+  else sendText(exchange, 200, 'ok');
 }
 
 function versionInfo(version: string) {
