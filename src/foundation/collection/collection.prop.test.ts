@@ -46,7 +46,12 @@ function build(graph: Graph) {
     keyOf: (t: { key: string; n: number }) => t.key,
     transform: (s, read) => (s.name === 's0' ? { key: 'total', n: read.all(bound).length } : undefined),
   });
-  return { pods, services, bound, sizes, total };
+  const names = graph.derive<Pod, Bound>('names', ready, {
+    keyOf: (b) => b.key,
+    transform: (p) => ({ key: p.name.replace('p', 's'), pods: [p.name], alias: '' }),
+  });
+  const both = graph.union('both', [names, bound]);
+  return { pods, services, bound, sizes, total, both };
 }
 
 function contents<T>(collection: Collection<T>): Map<string, T> {
@@ -100,6 +105,7 @@ test('after any transactions the derived collections equal those computed anew',
         });
         assert.deepEqual([...contents(live.bound).keys()], [...contents(fresh.bound).keys()]);
         assert.deepEqual([...contents(live.sizes).keys()], [...contents(fresh.sizes).keys()]);
+        assert.deepEqual([...contents(live.both).keys()], [...contents(fresh.both).keys()]);
         assert.deepEqual([...contents(live.total).keys()], [...contents(fresh.total).keys()]);
         assert.deepEqual(new Set(followed.values()), new Set(live.bound.values()));
       }

@@ -201,6 +201,40 @@ export class IndexCell<T> extends Cell<Group<T>> implements Dependant, Index<T> 
   }
 }
 
+/** Several collections as one. */
+export class UnionCell<T> extends Cell<T> implements Dependant {
+  private readonly parts: readonly Collection<T>[];
+  private readonly touched = new Set<string>();
+
+  constructor(name: string, parts: readonly Collection<T>[], graph: GraphState) {
+    super(name, graph);
+    this.parts = parts;
+    for (const part of parts) {
+      const cell = cellOf(part);
+      cell.dependants.add(this);
+      for (const key of cell.members.keys()) this.touched.add(key);
+    }
+    this.update();
+  }
+
+  sourceChanged(_source: object, changes: readonly Change<unknown>[]): void {
+    for (const { key } of changes) this.touched.add(key);
+  }
+
+  update(): void {
+    const changes: Change<T>[] = [];
+    for (const key of this.touched) {
+      const before = this.members.get(key);
+      const after = this.parts.find((part) => part.get(key) !== undefined)?.get(key);
+      if (before === after) continue;
+      this.write(key, after);
+      changes.push({ key, before, after });
+    }
+    this.touched.clear();
+    this.publish(changes);
+  }
+}
+
 function cellOf(source: object): Cell<unknown> {
   assert(source instanceof Cell, 'only collections of a graph can be read');
   return source;

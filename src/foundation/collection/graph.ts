@@ -62,6 +62,8 @@ export interface Graph {
   input<T>(name: string, keyOf: (value: T) => string, equals?: (a: T, b: T) => boolean): InputCollection<T>;
   derive<I, O>(name: string, source: Collection<I>, derivation: Derivation<I, O>): Collection<O>;
   index<T>(name: string, source: Collection<T>, keysOf: (value: T) => readonly string[]): Index<T>;
+  /** The members of several collections together; of equal keys the member of the first part that has it. */
+  union<T>(name: string, parts: readonly Collection<T>[]): Collection<T>;
   /** Runs `write`, then brings every derived collection up to date and tells subscribers, once. Nested calls join the outer one. */
   transaction(write: () => void): void;
 }

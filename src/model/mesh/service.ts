@@ -1,7 +1,20 @@
 import type { Origin } from '#base/origin.ts';
 
 /** Application protocol of a port; `auto` = to be detected from the first bytes (sniffed). */
-export type Protocol = 'http' | 'http2' | 'grpc' | 'grpc-web' | 'http_proxy' | 'https' | 'tls' | 'tcp' | 'mongo' | 'redis' | 'mysql' | 'udp' | 'auto';
+export type Protocol =
+  | 'http'
+  | 'http2'
+  | 'grpc'
+  | 'grpc-web'
+  | 'http_proxy'
+  | 'https'
+  | 'tls'
+  | 'tcp'
+  | 'mongo'
+  | 'redis'
+  | 'mysql'
+  | 'udp'
+  | 'auto';
 
 export interface ServicePort {
   readonly name: string;
@@ -22,7 +35,7 @@ export type Resolution =
 
 export type Registry = 'kubernetes' | 'service-entry' | 'consul';
 
-/** A service as the mesh sees it, free of any vendor. One per (hostname, namespace, address). Immutable. */
+/** A service as the mesh sees it, free of any vendor. One per hostname and namespace. Immutable. */
 export interface Service {
   /** FQDN for Kubernetes services, the host as written for ServiceEntry (may be a wildcard). */
   readonly hostname: string;
