@@ -17,6 +17,9 @@ import { connectRest } from '../rest.ts';
 /** Between two looks at how far a change has come. */
 const pauseMs = 50;
 
+/** Answers of an API server that mean: the object is wrong. */
+const refusals: ReadonlySet<string> = new Set(['KUBE_INVALID', 'KUBE_BAD_REQUEST']);
+
 /** `meshwright apply`: all files are checked before the first object is sent. */
 export async function apply(invocation: Invocation): Promise<ExitCode> {
   const { flags, io } = invocation;
@@ -36,18 +39,18 @@ export async function apply(invocation: Invocation): Promise<ExitCode> {
   }
   if (objects.length === 0) throw new UsageError('the files hold no objects');
   const applied: KubeObject[] = [];
-  let failed = 0;
+  const failures: Fault[] = [];
   for (const file of objects) {
     try {
       applied.push(await applyOne(api, file, where, invocation));
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      failed++;
+      if (error.code === 'KUBE_UNREACHABLE') throw error;
+      failures.push(error);
       io.err(`${file.place}: ${error.message}${error.fix ? `\n    ${error.fix}` : ''}`);
-      if (error.code === 'unreachable') throw error;
     }
   }
-  if (failed > 0) return exitCode.failed;
+  if (failures.length > 0) return failures.every(({ code }) => refusals.has(code)) ? exitCode.badInput : exitCode.failed;
   return flags.text('wait') && where === 'none' ? waitUntilLive(applied, invocation, timeoutMs) : exitCode.ok;
 }
 

@@ -26,10 +26,7 @@ export async function run({ arguments: command, flags, io }: Invocation): Promis
     kubeconfig: flags.text('kubeconfig'),
     context: flags.text('context'),
     engine: engines.find((name) => name === flags.text('proxy')),
-    ...given(
-      'logLevel',
-      logLevels.find((level) => level === flags.text('log-level')),
-    ),
+    logLevel: logLevels.find((level) => level === flags.text('log-level')),
   });
 }
 
