@@ -1,5 +1,5 @@
 /** An API server's objects in memory, for tests of those who read and write them. */
-import type { KindPath, MeshObjects } from '#agent/mesh-objects.ts';
+import type { MeshObjects } from '#agent/mesh-objects.ts';
 import { Fault } from '#base/fault.ts';
 import type { KubeObject } from '#kube/object.ts';
 
@@ -31,7 +31,7 @@ export function memoryObjects(...initial: readonly KubeObject[]): MemoryObjects 
     stored,
     down: false,
     writes: [],
-    async list(kind: KindPath, namespace) {
+    async list(kind, namespace) {
       checkUp();
       const prefix = namespace === undefined ? `${kind.plural}/` : `${kind.plural}/${namespace}/`;
       return [...stored].filter(([key]) => key.startsWith(prefix)).map(([, object]) => object);

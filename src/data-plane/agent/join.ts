@@ -77,6 +77,8 @@ export interface JoinedWorkload {
   readonly ended: Promise<number>;
   /** Leaves the mesh, drains, ends the program with `signal` (default SIGTERM), then the proxy. */
   stop(signal?: NodeJS.Signals): Promise<number>;
+  /** Hands a signal to the program. */
+  signal(name: NodeJS.Signals): void;
 }
 
 /** How long the first configuration may take before the program is started without it. */
@@ -346,7 +348,7 @@ interface Life {
 }
 
 /** Ends the workload once, whoever asks first: the program by ending, or `stop`. */
-function lifeOf(life: Life): Pick<JoinedWorkload, 'ended' | 'stop'> {
+function lifeOf(life: Life): Pick<JoinedWorkload, 'ended' | 'stop' | 'signal'> {
   const { options, registration, proxy, child, stopHealth, cleanUp } = life;
   const over = Promise.withResolvers<number>();
   let leaving: Promise<void> | undefined;
@@ -375,6 +377,7 @@ function lifeOf(life: Life): Pick<JoinedWorkload, 'ended' | 'stop'> {
     );
   return {
     ended: over.promise,
+    signal: (name) => void child?.signal(name),
     stop(signal = 'SIGTERM') {
       end(signal);
       return over.promise;

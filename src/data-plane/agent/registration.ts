@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '#base/clock.ts';
 import { messageOf } from '#base/fault.ts';
 import { detach } from '#base/task.ts';
-import { isJsonObject, type KubeObject } from '#kube/object.ts';
+import { isJsonObject, joinApiVersion, type KubeObject } from '#kube/object.ts';
 import type { Logger } from '#process/log.ts';
 import { type MeshObjects, workloadEntryPath } from './mesh-objects.ts';
 
@@ -123,7 +123,7 @@ export function createRegistration(objects: MeshObjects, facts: EntryFacts, cloc
 
 function entryOf(facts: EntryFacts): KubeObject {
   return {
-    apiVersion: workloadEntryPath.apiVersion,
+    apiVersion: joinApiVersion(workloadEntryPath.group, workloadEntryPath.version),
     kind: 'WorkloadEntry',
     metadata: {
       name: facts.name,
