@@ -1,6 +1,7 @@
 /** What `meshwright check` looks at. A check needs others by name and is left out when they failed. */
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { version } from '#apps/version.ts';
 import { messageOf } from '#base/fault.ts';
 import type { KubeObject } from '#kube/object.ts';
 import { isJsonObject } from '#kube/object.ts';
@@ -10,7 +11,6 @@ import { kinds } from '#resources/kinds.ts';
 import { workloadEntryKind } from '#resources/networking/workload-entry.ts';
 import type { Overview, ProxyList } from '#server/api.ts';
 import type { Invocation } from './command.ts';
-import { clientVersion } from './handler/version.ts';
 import { connectObjects } from './objects.ts';
 import { connectRest } from './rest.ts';
 import { stateDir } from './session.ts';
@@ -103,7 +103,7 @@ function controlPlaneChecks(asked: Asked): Check[] {
       needs: ['running'],
       run: async () => {
         const server = running()?.version ?? '';
-        return server === clientVersion() ? ok(server) : warn(`it is ${server}, this is ${clientVersion()}`, 'Restart it after an update.');
+        return server === version ? ok(server) : warn(`it is ${server}, this is ${version}`, 'Restart it after an update.');
       },
     },
     {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { version as clientVersion } from '#apps/version.ts';
 import { runningControlPlane } from '#process/runtime-file.ts';
 import type { Invocation } from '../command.ts';
 import { type ExitCode, exitCode } from '../exit-code.ts';
@@ -7,7 +7,7 @@ import { stateDir } from '../session.ts';
 
 /** `meshwright version`. */
 export async function version({ flags, io }: Invocation): Promise<ExitCode> {
-  const client = clientVersion();
+  const client = clientVersion;
   const running = flags.on('client') ? undefined : runningControlPlane(stateDir(flags, io));
   const format = flags.text('output');
   if (format === 'json' || format === 'yaml') {
@@ -26,10 +26,4 @@ export async function version({ flags, io }: Invocation): Promise<ExitCode> {
     io.err(`client ${client} and server ${running.version} differ: they are made to work together only in the same version.`);
   }
   return exitCode.ok;
-}
-
-/** The version in the package's own package.json. */
-export function clientVersion(): string {
-  const file: unknown = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'));
-  return typeof file === 'object' && file !== null && 'version' in file ? String(file.version) : 'unknown';
 }
