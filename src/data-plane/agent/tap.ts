@@ -60,7 +60,7 @@ export function decodeTapFilter(query: URLSearchParams): TapFilter | { readonly 
   const unknown = [...query.keys()].find((name) => !known.includes(name));
   if (unknown !== undefined) return { error: `unknown filter ${unknown}; known: ${known.join(', ')}` };
   const status = query.get('status');
-  if (status !== null && !/^[1-5](xx|\d\d)$/.test(status)) return { error: `status ${status} is neither like 404 nor like 5xx` };
+  if (status && !/^[1-5](xx|\d\d)$/.test(status)) return { error: `status ${status} is neither like 404 nor like 5xx` };
   return Object.fromEntries([...query].filter(([, value]) => value !== ''));
 }
 
