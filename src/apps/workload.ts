@@ -2,14 +2,11 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { envoyLauncher } from '#agent/envoy-launcher.ts';
 import { type JoinedWorkload, joinMesh } from '#agent/join.ts';
-import { type MeshObjects, meshObjects } from '#agent/mesh-objects.ts';
 import type { ProxyLauncher } from '#agent/proxy-launcher.ts';
 import type { ProgramPort } from '#agent/service-port.ts';
 import { Fault } from '#base/fault.ts';
 import { sleep } from '#base/task.ts';
 import { parseGrpcAddress } from '#grpc/address.ts';
-import { createKubeClient } from '#kube/client.ts';
-import { loadKubeconfig } from '#kube/kubeconfig.ts';
 import { systemClock } from '#process/clock.ts';
 import { type LogLevel, logger, setLogLevel } from '#process/log.ts';
 import { ensureRuntimeDir } from '#process/runtime-dir.ts';
@@ -17,6 +14,7 @@ import { type RuntimeFile, runningControlPlane } from '#process/runtime-file.ts'
 import { readSettings, type Settings } from '#process/settings.ts';
 import { embeddedLauncher } from './embedded-launcher.ts';
 import { findEnvoy } from './envoy-binary.ts';
+import { meshObjects } from './mesh-objects.ts';
 import { version } from './version.ts';
 
 /** `meshwright run` as the command line asks for it; what is absent comes from the settings. */
@@ -84,7 +82,10 @@ async function join(options: RunOptions, settings: Settings, signal: AbortSignal
   return joinMesh({
     workload: { service, version: label, namespace, labels, ports, protocol, ...optional({ name, healthPath, metricsPath }) },
     ...(command === undefined ? {} : { program: { command, args, env: { ...ownEnvironment(), ...options.variables }, output: 'inherit' } }),
-    objects: openObjects(options.kubeconfig ?? controlPlane?.kubeconfig ?? '', options.context),
+    objects: await meshObjects({
+      kubeconfig: options.kubeconfig ?? controlPlane?.kubeconfig ?? '',
+      ...optional({ context: options.context }),
+    }),
     xds: address,
     clusterId: settings.clusterId,
     engine,
@@ -112,10 +113,6 @@ async function findControlPlane(stateDir: string, options: RunOptions, signal: A
     retryable: true,
     fix: 'Start one with "meshwright start" (or "npm start" for the demo), wait for one with --wait, or name another with --kubeconfig.',
   });
-}
-
-function openObjects(kubeconfig: string, context: string | undefined): MeshObjects {
-  return meshObjects(createKubeClient(loadKubeconfig([kubeconfig], optional({ context }))));
 }
 
 function launcherFor(engine: 'embedded' | 'envoy', settings: Settings): ProxyLauncher {
