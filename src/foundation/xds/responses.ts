@@ -9,6 +9,8 @@ export interface SharedResponse {
   readonly typeUrl: string;
   readonly nonce: string;
   readonly version: string;
+  /** Of the state that it brings. */
+  readonly epoch: number;
   /** Resources that are new to the receiver (a state-of-the-world response carries others as well). */
   readonly changed: readonly EncodedResource[];
   /** Names of `changed`. */
@@ -82,7 +84,13 @@ export class Responses {
     const nonce = `${this.#prefix}-${(++this.#count).toString(36)}`;
     const head = { typeUrl: options.typeUrl, nonce, version: `${this.#prefix}/${to.set.epoch}` };
     this.#made++;
-    return { ...head, ...difference, names: changed.map((resource) => resource.name), framed: this.#frame(head, to, difference, options) };
+    return {
+      ...head,
+      ...difference,
+      epoch: to.set.epoch,
+      names: changed.map((resource) => resource.name),
+      framed: this.#frame(head, to, difference, options),
+    };
   }
 
   #frame(

@@ -103,9 +103,14 @@ export class Subscription {
     return this.#started && !this.#sent && !this.#owed && this.#has.set === set && this.#has.selection === this.#selection;
   }
 
-  /** The version that the client has of a resource; undefined when it has none. */
-  acknowledged(name: string): string | undefined {
-    return this.#has.get(name)?.version;
+  /** What the client acknowledged. Resources that it brought along from an earlier stream have no bytes here. */
+  get acknowledged(): View {
+    return this.#has;
+  }
+
+  /** Whether the client has asked for this type. */
+  get started(): boolean {
+    return this.#started;
   }
 
   deltaRequest(request: DeltaRequest): RequestOutcome {
@@ -192,7 +197,6 @@ export class Subscription {
     }
     this.#has = sent.view;
     this.#known = true;
-    if (!this.#held) this.#rejection = undefined;
     if (this.#trials.length === 0) this.#trialsLeft = maxTrials;
     return 'acked';
   }
@@ -229,6 +233,7 @@ export class Subscription {
     if (held.size === 0) {
       this.#held = undefined;
       this.#trials = [];
+      this.#rejection = undefined;
       return set.view(this.#selection);
     }
     const same = !trying && !this.#has.plain && this.#has.set === set && this.#has.selection === this.#selection;

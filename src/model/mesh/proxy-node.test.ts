@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { proxyFromNode } from './proxy-node.ts';
+import { type NodeDescription, proxyFromNode } from './proxy-node.ts';
 
 const id = 'sidecar~10.0.0.1~reviews-v1-abc.default~default.svc.cluster.local';
 
@@ -67,7 +67,7 @@ describe('a proxy read from its node', () => {
   });
 
   it('ignores metadata of the wrong shape', () => {
-    const metadata = {
+    const metadata: NodeDescription['metadata'] = {
       LABELS: 'x',
       MESHWRIGHT_INBOUND: [{ port: 1 }, 'y', { port: 70000, targetPort: 1, bind: 'a' }],
       HTTP_PROXY_PORT: 'many',

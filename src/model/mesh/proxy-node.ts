@@ -1,5 +1,5 @@
 import type { JsonValue } from '@bufbuild/protobuf';
-import type { InboundBind, InterceptionMode, OutboundBind, Proxy, ProxyType } from './proxy.ts';
+import type { InboundBind, InterceptionMode, Proxy as MeshProxy, OutboundBind, ProxyType } from './proxy.ts';
 
 /** What a proxy says about itself, as xDS carries it (envoy.config.core.v3.Node; metadata as JSON). */
 export interface NodeDescription {
@@ -16,7 +16,7 @@ const proxyTypes: readonly string[] = ['sidecar', 'router', 'waypoint'] satisfie
  * Reads Istio's node id (`<type>~<ip>~<name>.<namespace>~<dns domain>`) and metadata. Returns a sentence that says what
  * is wrong when the id has another form; unusable metadata values count as absent.
  */
-export function proxyFromNode(node: NodeDescription): Proxy | string {
+export function proxyFromNode(node: NodeDescription): MeshProxy | string {
   const [type = '', address = '', name = '', dnsDomain = '', ...rest] = node.id.split('~');
   const grpc = node.metadata.GENERATOR === 'grpc' || /grpc/i.test(node.userAgentName ?? '');
   if (!isProxyType(type) || name === '' || rest.length > 0) {
@@ -114,7 +114,7 @@ function outboundOf(value: JsonValue | undefined): OutboundBind | undefined {
   return bind !== '' && portBase !== undefined ? { bind, portBase } : undefined;
 }
 
-function httpProxyOf(metadata: JsonObject): Proxy['httpProxy'] {
+function httpProxyOf(metadata: JsonObject): MeshProxy['httpProxy'] {
   const port = portOf(metadata.HTTP_PROXY_PORT);
   return port === undefined ? undefined : { bind: textOf(metadata.MESHWRIGHT_HTTP_PROXY_BIND) || '127.0.0.1', port };
 }
