@@ -14,6 +14,15 @@ const keptStats = {
   },
 };
 
+/** As many as the system gives: the mesh's own limits are per cluster. Without a monitor Envoy warns at every start. */
+const connectionLimit = {
+  name: 'envoy.resource_monitors.global_downstream_max_connections',
+  typed_config: {
+    '@type': 'type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig',
+    max_active_downstream_connections: '2147483647',
+  },
+};
+
 /** Envoy's bootstrap as JSON: everything else comes by aggregated xDS. */
 export function envoyBootstrap(bootstrap: ProxyBootstrap): Record<string, unknown> {
   return {
@@ -43,11 +52,12 @@ export function envoyBootstrap(bootstrap: ProxyBootstrap): Record<string, unknow
       ],
     },
     stats_config: { use_all_default_tags: true, stats_matcher: keptStats },
+    overload_manager: { resource_monitors: [connectionLimit] },
     layered_runtime: {
       layers: [
         {
           name: 'static',
-          static_layer: { 're2.max_program_size.error_level': 32768, 'overload.global_downstream_max_connections': '2147483647' },
+          static_layer: { 're2.max_program_size.error_level': 32768 },
         },
       ],
     },

@@ -87,7 +87,7 @@ async function superviseEnvoy(options: EnvoyOptions, file: string, bootstrap: Pr
   const { clock, log } = options;
   const stopping = new AbortController();
   const backoff = createBackoff(100, 10_000, () => clock.random());
-  let child = await startEnvoy(options, file, bootstrap);
+  let child = await startEnvoy(options, file, bootstrap, stopping.signal);
 
   async function keepRunning(): Promise<void> {
     while (!stopping.signal.aborted) {
@@ -105,7 +105,7 @@ async function superviseEnvoy(options: EnvoyOptions, file: string, bootstrap: Pr
 
   async function restart(): Promise<boolean> {
     try {
-      child = await startEnvoy(options, file, bootstrap);
+      child = await startEnvoy(options, file, bootstrap, stopping.signal);
       hooks.onProcesses();
       // A stop that came while it was starting has met the old child only.
       if (stopping.signal.aborted) await child.stop('SIGKILL');
@@ -128,7 +128,7 @@ async function superviseEnvoy(options: EnvoyOptions, file: string, bootstrap: Pr
   };
 }
 
-async function startEnvoy(options: EnvoyOptions, file: string, bootstrap: ProxyBootstrap): Promise<Child> {
+async function startEnvoy(options: EnvoyOptions, file: string, bootstrap: ProxyBootstrap, stopping: AbortSignal): Promise<Child> {
   const child = await startChild({
     command: options.path,
     args: ['-c', file, '--disable-hot-restart', '--concurrency', '1', '--log-level', 'warning', '--drain-strategy', 'immediate'],
@@ -142,6 +142,8 @@ async function startEnvoy(options: EnvoyOptions, file: string, bootstrap: ProxyB
   child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
     const lines = (rest + chunk).split('\n');
     rest = (lines.pop() ?? '').slice(-16_384);
+    // Its last words about closed connections interest nobody.
+    if (stopping.aborted) return;
     for (const line of lines) if (line) options.log.warn('envoy', { line: line.slice(0, 2_000) });
   });
   child.stdout?.resume();
