@@ -1,6 +1,6 @@
 import type { Origin } from '#base/origin.ts';
+import { appliesHere } from '../http-match.ts';
 import { internRecord } from '../intern.ts';
-import { appliesHere } from '../routes/match.ts';
 import type { Scope } from '../scope.ts';
 import { type ChainMatch, chainMatch } from './chains.ts';
 import { ruleTarget, serviceTarget, type TcpTarget } from './tcp.ts';

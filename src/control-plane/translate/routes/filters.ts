@@ -5,8 +5,8 @@ import { FractionalPercent_DenominatorType } from '#proto/gen/envoy/type/v3/perc
 import { durationMs } from '#resources/duration.ts';
 import type { Percent } from '#resources/networking/destination.ts';
 import type { CorsPolicy, HttpFaultInjection } from '#resources/networking/virtual-service.ts';
+import { stringMatcher } from '../http-match.ts';
 import { durationOf, packed } from '../messages.ts';
-import { stringMatcher } from './match.ts';
 
 export const faultFilter = 'envoy.filters.http.fault';
 export const corsFilter = 'envoy.filters.http.cors';

@@ -1,10 +1,13 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { formatOrigin, type Origin } from '#base/origin.ts';
+import { delegateOrigin } from '#mesh/delegates.ts';
 import type { MeshConfig } from '#mesh/mesh-config.ts';
 import type { Service } from '#mesh/service.ts';
 import { type Route as RouteMessage, RouteSchema } from '#proto/gen/envoy/config/route/v3/route_components_pb.js';
+import { activeMatches, isClaim, type RuleMatch, routeMatch } from '../http-match.ts';
 import { configPath, duration } from '../messages.ts';
 import { outboundClusterName } from '../names.ts';
+import { validPatterns } from '../patterns.ts';
 import type { Source } from '../scope.ts';
 import { settingsFor } from '../traffic-policy.ts';
 import type { Route, Rule } from '../visibility.ts';
@@ -20,8 +23,6 @@ import {
 } from './action.ts';
 import { filterSettings } from './filters.ts';
 import { headerChanges } from './headers.ts';
-import { activeMatches, isClaim, type RuleMatch, routeMatch } from './match.ts';
-import { validPatterns } from './patterns.ts';
 import { retryPolicy } from './retry.ts';
 
 /** Name of the one route of a host without VirtualService. */
@@ -65,7 +66,8 @@ export function hasRoutes(route: Route, port: number, source: Source | undefined
 function ruleRoute(context: RouteContext, route: Route, pair: RuleMatch): MessageInitShape<typeof RouteSchema> {
   const { rule, match, ruleIndex, matchIndex } = pair;
   const name = [rule.name, match?.name].filter((part) => part).join('.');
-  const origin = { ...route.origin, path: `spec.http[${ruleIndex}]${matchIndex < 0 ? '' : `.match[${matchIndex}]`}` };
+  const written = delegateOrigin(rule) ?? { ...route.origin, path: `spec.http[${ruleIndex}]` };
+  const origin = matchIndex < 0 ? written : { ...written, path: `${written.path}.match[${matchIndex}]` };
   const single = rule.route?.length === 1 ? rule.route[0] : undefined;
   return {
     name,

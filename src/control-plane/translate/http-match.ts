@@ -5,9 +5,9 @@ import type {
 } from '#proto/gen/envoy/config/route/v3/route_components_pb.js';
 import type { StringMatcherSchema } from '#proto/gen/envoy/type/matcher/v3/string_pb.js';
 import type { HttpMatchRequest, HttpRoute, StringMatch } from '#resources/networking/virtual-service.ts';
-import type { InitOf } from '../messages.ts';
-import type { Source } from '../scope.ts';
-import type { Route } from '../visibility.ts';
+import type { InitOf } from './messages.ts';
+import type { Source } from './scope.ts';
+import type { Route } from './visibility.ts';
 
 export type MatchInit = InitOf<typeof RouteMatchSchema>;
 type StringMatcherInit = InitOf<typeof StringMatcherSchema>;
