@@ -278,6 +278,13 @@ export const problemTable = table({
     fix: "Read the proxy's message; remove or change the setting that it names.",
     example: 'an Envoy without the extension that a setting needs',
   },
+  MW0401: {
+    severity: 'warning',
+    title: 'Not served yet',
+    cause: 'The setting is valid, but this version of Meshwright does not put it into effect.',
+    fix: 'Use what the message names instead, or wait for a version that serves it.',
+    example: 'tls: {mode: SIMPLE, credentialName: my-cert}',
+  },
   IST0002: {
     severity: 'warning',
     title: 'Deprecated',
