@@ -14,6 +14,12 @@ const tapsAtOnce = 8;
 const agentsPerTap = 100;
 const linesWaiting = 1_000;
 
+/** A reader names its topics in the address and may send other ones, comma-separated, at any time. */
+const topicsIn = (text: string): ReadonlySet<LiveTopic> => {
+  const named = text.split(',');
+  return new Set(topics.filter((topic) => named.includes(topic)));
+};
+
 /** The WebSocket of changes and the stream of live requests. */
 export function liveRoutes(app: Api, context: Context): void {
   const { sources, state, hub, sessions, closing, log } = context;
@@ -28,11 +34,11 @@ export function liveRoutes(app: Api, context: Context): void {
       preValidation: async (request) => checkOrigin(request),
     },
     (socket, request) => {
-      const wanted = new Set(topics.filter((topic) => request.query.topics.split(',').includes(topic)));
-      const detachReader = hub.attach(socket, wanted, sources.installation.version);
-      if (!detachReader) return socket.close(1013, 'too many pages are open');
-      socket.on('close', detachReader);
-      socket.on('error', detachReader);
+      const reader = hub.attach(socket, topicsIn(request.query.topics), sources.installation.version);
+      if (!reader) return socket.close(1013, 'too many pages are open');
+      socket.on('message', (text: unknown) => reader.want(topicsIn(String(text))));
+      socket.on('close', reader.detach);
+      socket.on('error', reader.detach);
       return undefined;
     },
   );

@@ -46,7 +46,7 @@ function* problemFindings({ problems }: Observed): Generator<Undated> {
       severity: problem.severity === 'error' ? 'bad' : 'warn',
       code: problem.code,
       title: object ? `${object.kind} ${object.name}: ${problem.message}` : problem.message,
-      why: problem.path ? `Field ${problem.path}` : '',
+      why: '',
       fix: problem.fix,
       ...(object ? { object } : {}),
       ...(place ? { origin: problem.path && !problem.origin?.path ? `${place} ${problem.path}` : place } : {}),

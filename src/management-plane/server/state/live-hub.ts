@@ -9,14 +9,21 @@ export interface LiveSocket {
 
 type Unnumbered = LiveMessage extends infer M ? (M extends { readonly seq: number } ? Omit<M, 'seq'> : never) : never;
 
+/** One attached socket. */
+export interface LiveReader {
+  /** From now on these topics and no others. */
+  want(topics: ReadonlySet<LiveTopic>): void;
+  detach(): void;
+}
+
 /** Numbers messages and hands each to whoever wants its topic. Encodes once, whatever the number of readers. */
 export interface LiveHub {
   /** Number of the newest message; every state read now contains it. */
   readonly seq: number;
   readonly size: number;
   publish(topic: LiveTopic, message: Unnumbered): void;
-  /** undefined: too many readers. The returned function detaches. */
-  attach(socket: LiveSocket, topics: ReadonlySet<LiveTopic>, version: string): (() => void) | undefined;
+  /** undefined: too many readers. */
+  attach(socket: LiveSocket, topics: ReadonlySet<LiveTopic>, version: string): LiveReader | undefined;
   close(): void;
 }
 
@@ -50,9 +57,15 @@ export function createLiveHub(): LiveHub {
     },
     attach(socket, topics, version) {
       if (readers.size >= maxReaders) return undefined;
-      readers.set(socket, { topics, missed: false });
+      const reader = { topics, missed: false };
+      readers.set(socket, reader);
       socket.send(JSON.stringify({ seq, type: 'hello', version } satisfies LiveMessage));
-      return () => readers.delete(socket);
+      return {
+        want(next) {
+          reader.topics = next;
+        },
+        detach: () => readers.delete(socket),
+      };
     },
     close() {
       for (const socket of readers.keys()) socket.close(1001, 'the server stops');

@@ -1,0 +1,44 @@
+import { useId, useState } from 'react';
+import { IconButton } from './button.tsx';
+import { Icon } from './icon.tsx';
+
+/** Copies text and says so. */
+export function Copy({ text, label = 'Copy' }: { readonly text: string; readonly label?: string }) {
+  const [done, setDone] = useState(false);
+  const copy = () => {
+    void navigator.clipboard.writeText(text).then(() => {
+      setDone(true);
+      setTimeout(() => setDone(false), 1500);
+    });
+  };
+  return (
+    <>
+      <IconButton label={done ? 'Copied' : label} icon={done ? 'ok' : 'copy'} onClick={copy} />
+      <span className="hidden" role="status">
+        {done ? 'Copied' : ''}
+      </span>
+    </>
+  );
+}
+
+/** Shows the command lines that give what the view gives. */
+export function Commands({ lines }: { readonly lines: readonly string[] }) {
+  const id = useId();
+  return (
+    <>
+      <button type="button" className="button quiet" popoverTarget={id}>
+        <Icon name="command" size={14} />
+        Show command
+      </button>
+      <div id={id} popover="auto" className="commands">
+        <p className="muted">The same in a terminal:</p>
+        {lines.map((line) => (
+          <div key={line} className="command-line">
+            <code>{line}</code>
+            <Copy text={line} label="Copy command" />
+          </div>
+        ))}
+      </div>
+    </>
+  );
+}
