@@ -10,6 +10,7 @@ import {
 } from '#proto/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { ApiVersion } from '#proto/gen/envoy/config/core/v3/config_source_pb.js';
 import { ClusterLoadAssignmentSchema } from '#proto/gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import { automaticTls, tlsSettings } from '../client-tls.ts';
 import type { EndpointFilter } from '../endpoints.ts';
 import { encodeAssignment, selectEndpoints } from '../endpoints.ts';
 import type { LocalityInput } from '../locality.ts';
@@ -28,7 +29,6 @@ import {
   outlierSettings,
   upstreamProtocol,
 } from './policy.ts';
-import { automaticTls, tlsSettings } from './tls.ts';
 
 /** Endpoints that stand in the cluster itself (DNS resolutions); everything else comes by EDS. */
 export interface InlineEndpoints {

@@ -10,9 +10,9 @@ import type {
   OutlierDetection,
   TcpKeepalive,
 } from '#resources/networking/destination-rule.ts';
+import type { AutomaticTls } from '../client-tls.ts';
 import { duration, durationOf, type InitOf, packed } from '../messages.ts';
 import type { Settings } from '../traffic-policy.ts';
-import type { AutomaticTls } from './tls.ts';
 
 export type ClusterInit = InitOf<typeof ClusterSchema>;
 

@@ -1,8 +1,8 @@
 import { TlsParameters_TlsProtocol } from '#proto/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import { UpstreamTlsContextSchema } from '#proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { ClientTlsSettings } from '#resources/networking/destination-rule.ts';
-import { packed } from '../messages.ts';
-import type { ClusterInit } from './policy.ts';
+import type { ClusterInit } from './clusters/policy.ts';
+import { packed } from './messages.ts';
 
 /** Where common Linux systems keep the authorities that programs trust. */
 const systemRoots = '/etc/ssl/certs/ca-certificates.crt';
