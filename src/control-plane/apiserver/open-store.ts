@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#process/log.ts';
@@ -32,9 +31,8 @@ const pageBytes = 4096;
 const historyBytes = 64 * 1024 * 1024;
 const initialNamespaces = ['default', 'kube-system', 'istio-system'];
 
-/** Opens the objects of a state folder. Throws the Faults `STATE_IN_USE`, `STORE_FAILED`, `STORE_FULL`, `STORE_NEWER`. */
+/** Opens the objects of a state folder. Throws the Faults `STATE_IN_USE`, `STATE_UNUSABLE`, `STORE_FAILED`, `STORE_FULL`, `STORE_NEWER`. */
 export function openStore(options: StoreOptions): OpenedStore {
-  mkdirSync(options.stateDir, { recursive: true, mode: 0o700 });
   const unlock = lockFolder(options.stateDir);
   try {
     const database = openDatabase({

@@ -197,7 +197,7 @@ test('describe, explain and api-resources read the server', async (t) => {
     message: 'a proxy refused it',
   };
   running.server.store.create(event);
-  assert.match(await kubectl.good('describe vs described'), /Weight: +50[^]*Rejected[^]*a proxy refused it/);
+  assert.match(await kubectl.good('describe vs described'), /Weight: +50[\s\S]*Rejected[\s\S]*a proxy refused it/);
   assert.match(await kubectl.good('describe ns default'), /Status: +Active/);
   assert.match(await kubectl.good('explain vs.spec.http.route'), /destination\t<Object>/);
   const recursive = await kubectl.good('explain virtualservice --recursive');

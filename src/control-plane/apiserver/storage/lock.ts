@@ -1,9 +1,9 @@
-import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeOf, Fault, messageOf } from '#base/fault.ts';
 
 /**
- * Claims a state folder for this process; the returned function gives it back. A claim left by a killed process is
+ * Makes a state folder (mode 0700) and claims it for this process; the returned function gives it back. A claim left by a killed process is
  * recognised by its dead pid (or one that was given to another program since) and taken over. Throws `STATE_IN_USE`.
  */
 export function lockFolder(folder: string): () => void {
@@ -11,6 +11,7 @@ export function lockFolder(folder: string): () => void {
   const mine = `${process.pid} ${startOf(process.pid)}\n`;
   const draft = `${path}.${process.pid}`;
   try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     writeFileSync(draft, mine, { mode: 0o600 });
     for (let attempt = 0; !claim(draft, path); attempt += 1) {
       const holder = readHolder(path);
@@ -21,18 +22,26 @@ export function lockFolder(folder: string): () => void {
       }
       rmSync(path, { force: true });
     }
+    rmSync(draft, { force: true });
   } catch (error) {
+    discard(draft);
     if (error instanceof Fault) throw error;
     throw new Fault('STATE_UNUSABLE', `the state folder ${folder} cannot be written: ${messageOf(error)}`, {
       cause: error,
       fix: 'Check its free space and permissions, or use another state folder.',
     });
-  } finally {
-    rmSync(draft, { force: true });
   }
   return () => {
     if (readText(path) === mine) rmSync(path, { force: true });
   };
+}
+
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The folder itself is unusable, which the Fault already says.
+  }
 }
 
 /** A hard link fails when the name exists, and the file is complete from its first moment. */
