@@ -1,5 +1,5 @@
 import type { TlsOptions } from 'node:tls';
-import { fromBinary } from '@bufbuild/protobuf';
+import { fromBinary, type JsonValue } from '@bufbuild/protobuf';
 import type { Clock } from '#base/clock.ts';
 import { messageOf } from '#base/fault.ts';
 import type { Origin } from '#base/origin.ts';
@@ -97,6 +97,10 @@ export interface PilotConnection {
   readonly proxy: MeshProxy;
   readonly stream: XdsStream;
   readonly groupKey: string;
+  /** What the proxy acknowledged, in the shape of Envoy's `/config_dump?include_eds`. */
+  configDump(): Promise<JsonValue>;
+  /** Its load assignments as JSON. */
+  endpoints(): Promise<JsonValue[]>;
 }
 
 interface Connection<Scope> {
@@ -368,7 +372,14 @@ export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
     proxies: () => [...connections.values()].map(({ stream, proxy, group }) => statusOfProxy(stream, proxy, group.scope, clock.now())),
     connection(proxyId) {
       const found = find(proxyId);
-      return found && { proxy: found.proxy, stream: found.stream, groupKey: found.group.scope.key };
+      if (!found) return undefined;
+      const { proxy, stream, group } = found;
+      return {
+        ...{ proxy, stream, groupKey: group.scope.key },
+        // Loaded when asked for: descriptors of every message cost some 30 MB.
+        configDump: async () => (await import('./config-dump.ts')).configDumpOf(stream, group.scope),
+        endpoints: async () => (await import('./config-dump.ts')).endpointsOf(stream, group.scope),
+      };
     },
     watermark,
     waitForEpoch,
