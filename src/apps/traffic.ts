@@ -49,11 +49,11 @@ export function startTraffic(options: TrafficOptions): Traffic {
     const headers = { 'user-agent': 'meshwright-demo', ...cookie };
     const call = request({ ...target, agent, headers, timeout: timeoutMs }, (answer) => {
       answer.resume();
-      answer.once('close', () => finish(answer.complete && (answer.statusCode ?? 500) < 500));
+      answer.once('end', () => finish((answer.statusCode ?? 500) < 500));
+      answer.once('error', () => finish(false));
     });
-    call.once('timeout', () => call.destroy());
+    call.once('timeout', () => call.destroy(new Error('no answer in time')));
     call.once('error', () => finish(false));
-    call.once('close', () => finish(false));
     call.end();
   }
 

@@ -44,6 +44,7 @@ export interface TestMesh {
   readonly pilot: Pilot;
   readonly objects: MeshObjects;
   readonly runtimeDir: string;
+  readonly xdsPort: number;
   /** What proxies refused; empty in every good test. */
   readonly rejected: readonly RejectedResources[];
   /** Creates or replaces every object of a YAML text. */
@@ -106,6 +107,7 @@ export async function startTestMesh(): Promise<TestMesh> {
     pilot,
     objects,
     runtimeDir: folder,
+    xdsPort: xds.port,
     rejected,
     apply: (yaml) => apply(api, objects, yaml),
     async remove(all) {
