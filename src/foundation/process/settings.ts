@@ -44,7 +44,7 @@ export const settingsTable = {
   peersDir: path('MESHWRIGHT_PEERS', '', "cache of Envoy, kubectl and other peers; empty: meshwright/peers in the user's cache folder"),
   envoy: path('MESHWRIGHT_ENVOY', '', 'the Envoy binary; empty: the one that `npm run peers` fetched, else `envoy` on the PATH'),
   proxy: choice('MESHWRIGHT_PROXY', ['embedded', 'envoy'], 'which engine carries the traffic of joined workloads'),
-  logLevel: choice('MESHWRIGHT_LOG_LEVEL', ['info', 'debug', 'warn', 'error', 'silent'], 'least level of log lines'),
+  logLevel: choice('MESHWRIGHT_LOG_LEVEL', ['warn', 'debug', 'info', 'error', 'silent'], 'least level of log lines'),
   apiPort: whole('MESHWRIGHT_API_PORT', 16440, 'port', 'port of the embedded API server (TLS)'),
   pagePort: whole('MESHWRIGHT_PAGE_PORT', 16480, 'port', 'port of the page, REST and WebSocket'),
   xdsPort: whole('MESHWRIGHT_XDS_PORT', 15010, 'port', 'port of xDS in plain text'),
