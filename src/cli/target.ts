@@ -1,5 +1,3 @@
-import type { Flags } from './command.ts';
-
 /** A workload as a person names it. */
 export interface Target {
   readonly name: string;
@@ -8,12 +6,11 @@ export interface Target {
 }
 
 /** `reviews-v1`, `reviews-v1.default`, `default/reviews-v1`, a type before a slash (`deployment/reviews-v1`) is left out. */
-export function parseTarget(text: string, flags: Flags): Target {
-  const namespace = flags.text('namespace');
+export function parseTarget(text: string, namespace?: string): Target {
   const slash = text.indexOf('/');
   if (slash > 0) {
     const [before = '', after = ''] = [text.slice(0, slash), text.slice(slash + 1)];
-    if (/^(deploy|deployments?|po|pods?|we|workloadentr(y|ies)|workloads?)(\.|$)/i.test(before)) return parseTarget(after, flags);
+    if (/^(deploy|deployments?|po|pods?|we|workloadentr(y|ies)|workloads?)(\.|$)/i.test(before)) return parseTarget(after, namespace);
     return { name: after, namespace: before };
   }
   const dot = text.lastIndexOf('.');

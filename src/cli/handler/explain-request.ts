@@ -35,7 +35,7 @@ export function questionOf(flags: Flags): {
       `--${from ? 'to' : 'from'} is missing`,
       'for example: meshwright explain request --from productpage-v1 --to reviews:9080',
     );
-  const sender = parseTarget(from, flags);
+  const sender = parseTarget(from, flags.text('namespace'));
   const url = /^(?:[a-z]+:\/\/)?(\[[^\]]+\]|[^:/]+)(?::(\d+))?(\/.*)?$/.exec(to);
   if (!url) throw new UsageError(`--to ${to} is no HOST[:PORT]`);
   const port = Number(url[2] ?? 80);

@@ -143,7 +143,7 @@ function hostsOf(assignments: readonly Json[]): Json[] {
 /** Asks the proxy's own admin port, which its WorkloadEntry names. */
 async function askProxy(named: string, flags: Flags, io: Io, signal: AbortSignal): Promise<Told> {
   const api = await connectObjects(flags, io);
-  const target = parseTarget(named, flags);
+  const target = parseTarget(named, flags.text('namespace'));
   const { items } = await api.list(workloadEntryKind, {});
   const meant = items.find((entry) => isMeant(target, { name: entry.metadata.name, namespace: entry.metadata.namespace ?? '' }));
   const admin = meant?.metadata.annotations?.['meshwright.io/admin'];
@@ -206,7 +206,7 @@ async function showSent(
   if (section === 'bootstrap') throw new UsageError('the bootstrap is not sent', 'leave out --sent');
   const rest = connectRest(flags, io);
   const proxies = (await rest.get<ProxyList>('/proxies', signal)).items;
-  const target = parseTarget(workload, flags);
+  const target = parseTarget(workload, flags.text('namespace'));
   const proxy = proxies.find((one) => one.id === workload || isMeant(target, { name: one.workload, namespace: one.namespace }));
   if (!proxy)
     throw new UsageError(

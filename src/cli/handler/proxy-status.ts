@@ -34,7 +34,7 @@ export async function proxyStatus(invocation: Invocation): Promise<ExitCode> {
 function chosen(proxies: readonly ProxyRow[], { arguments: [name], flags }: Invocation): readonly ProxyRow[] {
   const namespace = flags.text('namespace');
   if (name === undefined) return proxies.filter((proxy) => namespace === undefined || proxy.namespace === namespace);
-  const target = parseTarget(name, flags);
+  const target = parseTarget(name, flags.text('namespace'));
   const found = proxies.filter((proxy) => proxy.id === name || isMeant(target, { name: proxy.workload, namespace: proxy.namespace }));
   if (found.length > 0) return found;
   throw new UsageError(

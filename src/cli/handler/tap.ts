@@ -34,7 +34,7 @@ export async function tap({ arguments: [workload], flags, io, signal }: Invocati
 
 /** Whether a record is wanted, by the flags. */
 export function filterOf(flags: Flags, workload: string | undefined): (record: TapRecord) => boolean {
-  const target = workload === undefined ? undefined : parseTarget(workload, flags);
+  const target = workload === undefined ? undefined : parseTarget(workload);
   const from = flags.text('from');
   const to = flags.text('to');
   const path = flags.text('path');
