@@ -57,7 +57,11 @@ export function yamlFiles(folder: string): YamlText[] {
 /** A snapshot straight from YAML, without control plane or registry: what the registry must agree with. */
 export function meshFromYaml(texts: readonly YamlText[], options: LoadOptions = {}): LoadedMesh {
   const mesh = { ...defaultMeshConfig, ...options.mesh };
-  const names: MeshNames = { clusterDomain: mesh.clusterDomain, trustDomain: mesh.trustDomain, clusterId: options.clusterId ?? 'Kubernetes' };
+  const names: MeshNames = {
+    clusterDomain: mesh.clusterDomain,
+    trustDomain: mesh.trustDomain,
+    clusterId: options.clusterId ?? 'Kubernetes',
+  };
   const problems: Problem[] = [];
   const unknownKinds: string[] = [];
   const objects: Decodable[] = [];
@@ -128,7 +132,10 @@ function snapshotOf(read: <Spec>(kind: KindDefinition<Spec>) => Resource<Spec>[]
       ),
       podOf: () => undefined,
       workloads: workloads.filter((workload) => selects(service, workload)),
-      entries: service.registry === 'service-entry' ? entries.filter((entry) => entry.metadata.namespace === service.namespace && entry.spec.hosts.includes(service.hostname)) : [],
+      entries:
+        service.registry === 'service-entry'
+          ? entries.filter((entry) => entry.metadata.namespace === service.namespace && entry.spec.hosts.includes(service.hostname))
+          : [],
     };
     endpoints.set(serviceKey(service), endpointsOf(service, sources, names));
   }
@@ -150,7 +157,11 @@ function snapshotOf(read: <Spec>(kind: KindDefinition<Spec>) => Resource<Spec>[]
 function settle(candidates: readonly Service[]): Service[] {
   const byKey = new Map<ServiceKey, Service[]>();
   for (const service of candidates) byKey.set(serviceKey(service), [...(byKey.get(serviceKey(service)) ?? []), service]);
-  return [...byKey.values()].flatMap((rivals) => resolveConflict(rivals) ?? []).sort((a, b) => compare(a.createdAt, b.createdAt) || compare(a.origin.name ?? '', b.origin.name ?? '') || compare(a.namespace, b.namespace));
+  return [...byKey.values()]
+    .flatMap((rivals) => resolveConflict(rivals) ?? [])
+    .sort(
+      (a, b) => compare(a.createdAt, b.createdAt) || compare(a.origin.name ?? '', b.origin.name ?? '') || compare(a.namespace, b.namespace),
+    );
 }
 
 function selects(service: Service, workload: Workload): boolean {
