@@ -264,7 +264,7 @@ describe('pilot', () => {
     assert.equal(pilot.pushes().at(-1)?.merged, 18);
   });
 
-  it('sends endpoints again once changed clusters were taken, so that they can warm', async () => {
+  it('sends the endpoints of changed clusters again, so that they can warm', async () => {
     const { mesh, target } = await start();
     const proxy = new FakeProxy(target, 'p', 'default', wants);
     await proxy.until(() => proxy.has.size === 5);

@@ -2,7 +2,7 @@ import type { Clock } from '#base/clock.ts';
 import type { CallHandler, GrpcCall } from '#grpc/server-stream.ts';
 import { GrpcFault, grpcCode } from '#grpc/status.ts';
 import { typeUrls } from '#proto/type-url.ts';
-import { type DeltaRequest, type RejectDetail, readDeltaRequest, readStateRequest } from './messages.ts';
+import { type RejectDetail, readDeltaRequest, readStateRequest } from './messages.ts';
 import { ResourceSet } from './resource-set.ts';
 import type { Responses, SharedResponse, XdsProtocol } from './responses.ts';
 import type { Selection, Selections } from './selection.ts';
@@ -78,9 +78,6 @@ export class XdsStream implements CallHandler {
   #order: readonly TypeState[] = [];
   #source: ResourceSource | undefined;
   #node: Buffer | undefined;
-  /** Names of the clusters last sent, which may need their endpoints again once the client has taken them. */
-  #warming: { readonly nonce: string; readonly names: readonly string[] } | undefined;
-  #subscribedSince = new Set<string>();
 
   constructor(call: GrpcCall, options: XdsStreamOptions) {
     this.#call = call;
@@ -114,7 +111,7 @@ export class XdsStream implements CallHandler {
     if (request.typeUrl === '') throw invalid('a discovery request without type_url');
     const state = this.#stateOf(request.typeUrl);
     const answered = state.subscription.unanswered;
-    const outcome = 'subscribe' in request ? this.#delta(state.subscription, request) : state.subscription.stateRequest(request);
+    const outcome = 'subscribe' in request ? state.subscription.deltaRequest(request) : state.subscription.stateRequest(request);
     if (state.subscription.selection.names.size > maxNames) throw invalid(`more than ${maxNames} names of one type`);
     if (answered && !state.subscription.unanswered) this.#answered(state, answered, request.error);
     else if (outcome === 'stale') this.#options.host.expired?.(this, request.typeUrl);
@@ -174,17 +171,11 @@ export class XdsStream implements CallHandler {
     state.sentAt = this.#options.clock.now();
     state.nonceSent = response.nonce;
     state.versionSent = response.version;
-    if (response.typeUrl === typeUrls.cluster) {
-      this.#warming = { nonce: response.nonce, names: response.names };
-      this.#subscribedSince.clear();
-    }
     this.#call.sendFramed(response.framed);
+    // Envoy warms a changed cluster until it hears of its endpoints, does not ask for them when it had them before, and
+    // acknowledges the cluster only when it is warm: they have to follow at once.
+    if (response.typeUrl === typeUrls.cluster) this.#types.get(typeUrls.endpoint)?.subscription.resend(response.names);
     this.#options.host.sent?.(this, response);
-  }
-
-  #delta(subscription: Subscription, request: DeltaRequest): string {
-    if (this.#warming && request.typeUrl === typeUrls.endpoint) for (const name of request.subscribe) this.#subscribedSince.add(name);
-    return subscription.deltaRequest(request);
   }
 
   #answered(state: TypeState, response: SharedResponse, error: RejectDetail | undefined): void {
@@ -193,16 +184,7 @@ export class XdsStream implements CallHandler {
       state.nonceAcked = response.nonce;
       state.versionAcked = response.version;
     }
-    if (this.#warming?.nonce === response.nonce) this.#resendEndpoints(this.#warming.names);
     this.#options.host.answered?.(this, response, error, error ? (state.subscription.rejection?.names ?? []) : []);
-  }
-
-  /** Envoy warms a changed cluster until it hears of its endpoints again, and does not ask for them when it had them. */
-  #resendEndpoints(clusters: readonly string[]): void {
-    this.#warming = undefined;
-    const asked = this.#subscribedSince;
-    this.#types.get(typeUrls.endpoint)?.subscription.resend(asked.size === 0 ? clusters : clusters.filter((name) => !asked.has(name)));
-    asked.clear();
   }
 
   #identify(node: Buffer | undefined): void {
