@@ -13,6 +13,7 @@ import { go, hrefTo, setParams, usePlace } from './state/location.ts';
 import { useQuery } from './state/query.ts';
 import { openWithToken, useWritable } from './state/session.ts';
 import { setTheme, type Theme, useTheme } from './state/theme.ts';
+import { Boundary } from './ui/boundary.tsx';
 import { Button, IconButton } from './ui/button.tsx';
 import { Dialog } from './ui/dialog.tsx';
 import { Icon, type IconName } from './ui/icon.tsx';
@@ -37,7 +38,7 @@ export function App() {
   const [open, setOpen] = useState<Window>();
   const showHelp = useCallback(() => setOpen('help'), []);
   useShortcuts(setOpen);
-  const { steps } = usePlace();
+  const { path, steps } = usePlace();
   return (
     <>
       <a className="skip" href="#content">
@@ -47,7 +48,9 @@ export function App() {
       <TopBar onOpen={setOpen} />
       <main id="content" tabIndex={-1}>
         <StaleBanner />
-        <View />
+        <Boundary view={path}>
+          <View />
+        </Boundary>
       </main>
       <WriteBar />
       {open === 'palette' && <Palette onClose={() => setOpen(undefined)} onHelp={showHelp} />}

@@ -10,6 +10,7 @@ import { Copy } from '../ui/command.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { Diff } from '../ui/diff.tsx';
 import { ObjectLink } from '../ui/link.tsx';
+import { ScrollBox } from '../ui/scroll-box.tsx';
 import { Empty, ErrorBox, Loaded } from '../ui/states.tsx';
 import { Status } from '../ui/status.tsx';
 import { YamlEditor } from './yaml-editor.tsx';
@@ -29,7 +30,9 @@ function Existing({ object }: { readonly object: ObjectRef }) {
           {view.status && (
             <details className="status-yaml">
               <summary>Status</summary>
-              <pre className="code-block">{view.status}</pre>
+              <ScrollBox look="code-block" label="Status as YAML">
+                {view.status}
+              </ScrollBox>
             </details>
           )}
         </>

@@ -80,7 +80,7 @@ export function createCanvas(container: HTMLElement, events: CanvasEvents): Grap
           edge.data(edgeLooks(edgeNumbers(edge.id()), labels));
         });
         cy.nodes().forEach((node) => {
-          node.data({ size: nodeSize(nodeNumbers(node.id())) });
+          node.data({ size: nodeSize(String(node.data('label')), nodeNumbers(node.id())) });
         });
       });
     },
@@ -108,10 +108,16 @@ export function createCanvas(container: HTMLElement, events: CanvasEvents): Grap
       if (at.x < x1 || at.x > x2 || at.y < y1 || at.y > y2) cy.center(target);
       return target.id();
     },
-    zoom: (factor) => cy.zoom({ level: cy.zoom() * factor, renderedPosition: { x: cy.width() / 2, y: cy.height() / 2 } }),
-    fit: () => cy.fit(undefined, 40),
+    zoom(factor) {
+      cy.zoom({ level: cy.zoom() * factor, renderedPosition: { x: cy.width() / 2, y: cy.height() / 2 } });
+    },
+    fit() {
+      cy.fit(undefined, 40);
+    },
     layout: () => arrange(true),
-    recolour: () => cy.style(styles()),
+    recolour() {
+      cy.style(styles());
+    },
     png: () => cy.png({ output: 'blob-promise', full: true, scale: 2, bg: colour('background') }) as unknown as Promise<Blob>,
     destroy: () => cy.destroy(),
   };
@@ -125,7 +131,7 @@ function distance(a: { x: number; y: number }, b: { x: number; y: number }, vert
 /** Layers from left to right along the requests; boxes by dagre. */
 function layered(cy: Core): Map<string, { x: number; y: number }> {
   const graph = new dagre.graphlib.Graph();
-  graph.setGraph({ rankdir: 'LR', nodesep: 34, ranksep: 84, ranker: 'network-simplex' });
+  graph.setGraph({ rankdir: 'LR', nodesep: 34, ranksep: 78, ranker: 'network-simplex' });
   graph.setDefaultEdgeLabel(() => ({}));
   const byName = cy.nodes().sort((a, b) => (a.id() < b.id() ? -1 : 1));
   byName.forEach((node) => {
@@ -140,15 +146,13 @@ function layered(cy: Core): Map<string, { x: number; y: number }> {
 
 function nodeElement(node: GraphNode): ElementDefinition {
   const marks = [node.problems ? '⚠ ' : '', node.health === 'bad' ? '✖ ' : ''].join('');
-  return {
-    group: 'nodes',
-    data: { id: node.id, kind: node.kind, health: node.health, label: `${marks}${node.name}`, size: nodeSize(node.numbers) },
-  };
+  const label = `${marks}${node.name}`;
+  return { group: 'nodes', data: { id: node.id, kind: node.kind, health: node.health, label, size: nodeSize(label, node.numbers) } };
 }
 
-/** Width by rate, on a logarithmic scale. */
-function nodeSize({ rps }: Numbers): number {
-  return 120 + Math.min(40, Math.log10(1 + rps) * 14);
+/** Room for the name, and more with the rate on a logarithmic scale. */
+function nodeSize(label: string, { rps }: Numbers): number {
+  return Math.max(72, label.length * 7.6 + 16) + Math.min(32, Math.log10(1 + rps) * 12);
 }
 
 function edgeElement(edge: GraphEdge, labels: readonly EdgeLabel[]): ElementDefinition {

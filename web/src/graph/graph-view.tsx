@@ -193,10 +193,10 @@ function Drawing({
   };
   return (
     <div className="graph-frame">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the drawing takes arrow keys */}
       <div
         ref={frame}
         className="graph-canvas"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: the drawing takes arrow keys
         tabIndex={0}
         role="application"
         aria-label="Graph of the mesh. Arrow keys go along requests, Enter opens, plus and minus zoom, zero shows all."
@@ -277,13 +277,13 @@ function Details({ node, graph }: { readonly node: GraphNode; readonly graph: Gr
   return (
     <Drawer title={node.name} onClose={() => setParams({ node: '' })}>
       <Facts
-        facts={[
-          ['Kind', node.kind],
-          ['Health', <HealthStatus health={node.health} />],
-          ...(node.namespace ? [['Namespace', node.namespace] as const] : []),
-          ...(node.version ? [['Version', node.version] as const] : []),
-          ...(node.problems ? [['Problems', `${node.problems}, see Now`] as const] : []),
-        ]}
+        facts={{
+          Kind: node.kind,
+          Health: <HealthStatus health={node.health} />,
+          ...(node.namespace ? { Namespace: node.namespace } : {}),
+          ...(node.version ? { Version: node.version } : {}),
+          ...(node.problems ? { Problems: `${node.problems}, see Now` } : {}),
+        }}
       />
       {href && (
         <p>

@@ -76,10 +76,10 @@ export function Explain({ from }: { readonly from: string }) {
             {answer.summary}
           </h3>
           <ol>
-            {answer.steps.map((step, index) => {
+            {answer.steps.map((step) => {
               const [tone, word] = verdicts[step.verdict];
               return (
-                <li key={`${index}${step.name}`} className={step.verdict}>
+                <li key={`${step.what}${step.name}${step.reason}${step.origin?.text}`} className={step.verdict}>
                   <Status tone={tone} icon={step.verdict === 'missed' ? 'idle' : tone}>
                     {word}
                   </Status>

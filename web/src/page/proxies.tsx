@@ -6,6 +6,7 @@ import { Copy } from '../ui/command.tsx';
 import { Drawer } from '../ui/dialog.tsx';
 import { Link, NodeLink, ObjectLink } from '../ui/link.tsx';
 import { Card, Facts, Filter, Page, Tabs, useFilter } from '../ui/page.tsx';
+import { ScrollBox } from '../ui/scroll-box.tsx';
 import { Empty, Loaded } from '../ui/states.tsx';
 import { SyncStatus } from '../ui/status.tsx';
 import { Table } from '../ui/table.tsx';
@@ -117,14 +118,14 @@ function ProxyOverview({ row }: { readonly row: ProxyRow }) {
     <div className="columns">
       <Card title="Proxy">
         <Facts
-          facts={[
-            ['Workload', <NodeLink id={`workload/${row.namespace}/${row.workload}`} />],
-            ['Engine', row.engine],
-            ['Address', <span className="mono">{row.address}</span>],
-            ['Node', <span className="mono">{row.id}</span>],
-            ['Connected', `${age(row.connectedAt)}, since ${clockTime(row.connectedAt)}`],
-            ['Epoch', String(row.epoch)],
-          ]}
+          facts={{
+            Workload: <NodeLink id={`workload/${row.namespace}/${row.workload}`} />,
+            Engine: row.engine,
+            Address: <span className="mono">{row.address}</span>,
+            Node: <span className="mono">{row.id}</span>,
+            Connected: `${age(row.connectedAt)}, since ${clockTime(row.connectedAt)}`,
+            Epoch: String(row.epoch),
+          }}
         />
       </Card>
       <Card title="Sync">
@@ -203,10 +204,9 @@ function Section({ id, section }: { readonly id: string; readonly section: strin
                   <Copy text={JSON.stringify(item.resource, null, 2)} label="Copy as JSON" />
                   <span className="muted">Envoy's own form, as sent</span>
                 </div>
-                {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard */}
-                <pre className="code-block" tabIndex={0} role="region" aria-label="Resource as JSON">
+                <ScrollBox look="code-block" label="Resource as JSON">
                   {JSON.stringify(item.resource, null, 2)}
-                </pre>
+                </ScrollBox>
               </Drawer>
             )}
           </div>

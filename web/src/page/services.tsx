@@ -140,22 +140,19 @@ function ServiceOverview({ row }: { readonly row: ServiceRow }) {
       <div className="columns">
         <Card title="Service">
           <Facts
-            facts={[
-              ['Host', <span className="mono">{row.hostname}</span>],
-              ['Addresses', <span className="mono">{row.addresses.join(', ') || 'none'}</span>],
-              ['Ports', <span className="mono">{row.ports.map((port) => `${port.name}:${port.number} ${port.protocol}`).join(', ')}</span>],
-              ['Endpoints', `${row.healthy} of ${row.endpoints} healthy`],
-              [
-                'Rules',
-                row.rules.length
-                  ? row.rules.map((rule) => (
-                      <span className="item" key={rule.kind + rule.name}>
-                        <ObjectLink object={rule} />
-                      </span>
-                    ))
-                  : 'none',
-              ],
-            ]}
+            facts={{
+              Host: <span className="mono">{row.hostname}</span>,
+              Addresses: <span className="mono">{row.addresses.join(', ') || 'none'}</span>,
+              Ports: <span className="mono">{row.ports.map((port) => `${port.name}:${port.number} ${port.protocol}`).join(', ')}</span>,
+              Endpoints: `${row.healthy} of ${row.endpoints} healthy`,
+              Rules: row.rules.length
+                ? row.rules.map((rule) => (
+                    <span className="item" key={rule.kind + rule.name}>
+                      <ObjectLink object={rule} />
+                    </span>
+                  ))
+                : 'none',
+            }}
           />
         </Card>
         <Card title="Workloads">

@@ -125,36 +125,28 @@ function WorkloadOverview({ row }: { readonly row: WorkloadRow }) {
     <div className="columns">
       <Card title="Workload">
         <Facts
-          facts={[
-            ['App', row.app || 'none'],
-            ['Version', row.version || 'none'],
-            ['Addresses', <span className="mono">{row.addresses.join(', ')}</span>],
-            [
-              'Serves',
-              row.services.map((id) => (
-                <span className="item" key={id}>
-                  <NodeLink id={id} />
-                </span>
-              )),
-            ],
-            [
-              'Agent',
+          facts={{
+            App: row.app || 'none',
+            Version: row.version || 'none',
+            Addresses: <span className="mono">{row.addresses.join(', ')}</span>,
+            Serves: row.services.map((id) => (
+              <span className="item" key={id}>
+                <NodeLink id={id} />
+              </span>
+            )),
+            Agent: (
               <Status tone={tone} icon={tone}>
                 {word}
-              </Status>,
-            ],
-            [
-              'Proxy',
-              own.length
-                ? own.map((proxy) => (
-                    <span className="item" key={proxy.id}>
-                      <Link href={hrefTo(`/proxies/${encodeURIComponent(proxy.id)}`)}>{proxy.engine}</Link>{' '}
-                      <SyncStatus state={proxy.state} />
-                    </span>
-                  ))
-                : 'none connected',
-            ],
-          ]}
+              </Status>
+            ),
+            Proxy: own.length
+              ? own.map((proxy) => (
+                  <span className="item" key={proxy.id}>
+                    <Link href={hrefTo(`/proxies/${encodeURIComponent(proxy.id)}`)}>{proxy.engine}</Link> <SyncStatus state={proxy.state} />
+                  </span>
+                ))
+              : 'none connected',
+          }}
         />
       </Card>
       <Card title="Traffic">

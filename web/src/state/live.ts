@@ -78,7 +78,8 @@ function receive(message: LiveMessage): void {
       // Whatever was missed is in the answers.
       numbers.clear();
       findings = undefined;
-      return invalidate('/');
+      invalidate('/');
+      return;
     case 'traffic':
       for (const [id, value] of Object.entries(message.set)) putNumbers(id, value, message.seq);
       for (const id of message.gone) putNumbers(id, nothing, message.seq);
@@ -88,10 +89,12 @@ function receive(message: LiveMessage): void {
       const next = new Map(findings.items.map((finding) => [finding.id, finding]));
       for (const id of message.gone) next.delete(id);
       for (const finding of message.set) next.set(finding.id, finding);
-      return setFindings([...next.values()], message.seq);
+      setFindings([...next.values()], message.seq);
+      return;
     }
     case 'proxies':
-      return noteProxies(message.set);
+      noteProxies(message.set);
+      return;
     case 'resources':
       invalidate(
         '/events',

@@ -47,7 +47,7 @@ export function Tabs({ label, tabs }: { readonly label: string; readonly tabs: r
   const { params } = usePlace();
   const chosen = tabs.find((tab) => tab.key === params.get('tab')) ?? tabs[0];
   const move = (step: number) => {
-    const index = tabs.findIndex((tab) => tab === chosen);
+    const index = chosen ? tabs.indexOf(chosen) : 0;
     const next = tabs[(index + step + tabs.length) % tabs.length];
     if (!next) return;
     setParams({ tab: next === tabs[0] ? '' : next.key });
@@ -101,10 +101,10 @@ export function Card({ title, beside, children }: { readonly title: string; read
 }
 
 /** Names and values in two columns. */
-export function Facts({ facts }: { readonly facts: readonly (readonly [string, ReactNode])[] }) {
+export function Facts({ facts }: { readonly facts: Readonly<Record<string, ReactNode>> }) {
   return (
     <dl className="facts">
-      {facts.map(([name, value]) => (
+      {Object.entries(facts).map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>
           <dd>{value}</dd>

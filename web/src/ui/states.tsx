@@ -14,8 +14,8 @@ export function Skeleton({ rows = 6 }: { readonly rows?: number }) {
   return (
     <div className="skeleton" role="status">
       <span className="hidden">Loading</span>
-      {Array.from({ length: rows }, (_, index) => (
-        <div key={index} style={{ width: `${90 - ((index * 17) % 45)}%` }} />
+      {Array.from({ length: rows }, (_, row) => row + 1).map((row) => (
+        <div key={row} style={{ width: `${90 - ((row * 17) % 45)}%` }} />
       ))}
     </div>
   );

@@ -64,7 +64,7 @@ export function Table<Row>({ name, rows, rowKey, columns, empty }: TableProps<Ro
           </tr>
         </thead>
         <tbody ref={body}>
-          {first > 0 && <tr aria-hidden="true" style={{ height: first * rowHeight }} />}
+          {first > 0 && <tr className="spare" style={{ height: first * rowHeight }} />}
           {order.slice(first, last).map((row, index) => (
             <tr key={rowKey(row)} aria-rowindex={first + index + 2}>
               {columns.map(({ key, cell, right, wide }) => (
@@ -74,7 +74,7 @@ export function Table<Row>({ name, rows, rowKey, columns, empty }: TableProps<Ro
               ))}
             </tr>
           ))}
-          {last < order.length && <tr aria-hidden="true" style={{ height: (order.length - last) * rowHeight }} />}
+          {last < order.length && <tr className="spare" style={{ height: (order.length - last) * rowHeight }} />}
         </tbody>
       </table>
     </div>
@@ -84,6 +84,7 @@ export function Table<Row>({ name, rows, rowKey, columns, empty }: TableProps<Ro
 /** Rows in order. Sorted anew when rows come or go or the user asks, not when a value changes. */
 function useOrder<Row>(rows: readonly Row[], rowKey: (row: Row) => string, column: Column<Row> | undefined, sign: number): readonly Row[] {
   const members = rows.map(rowKey).join('\n');
+  // biome-ignore lint/correctness/useExhaustiveDependencies: values of rows must not reorder them
   const ranks = useMemo(() => {
     const by = column?.sort;
     if (!by) return undefined;
@@ -91,7 +92,6 @@ function useOrder<Row>(rows: readonly Row[], rowKey: (row: Row) => string, colum
       .map((row) => ({ key: rowKey(row), value: by(row) }))
       .sort((a, b) => sign * compare(a.value, b.value) || compare(a.key, b.key));
     return new Map(sorted.map(({ key }, index) => [key, index]));
-    // biome-ignore lint/correctness/useExhaustiveDependencies: values of rows must not reorder them
   }, [members, column?.key, sign]);
   return ranks ? [...rows].sort((a, b) => (ranks.get(rowKey(a)) ?? 0) - (ranks.get(rowKey(b)) ?? 0)) : rows;
 }
