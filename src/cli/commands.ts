@@ -107,7 +107,7 @@ export const commands: readonly Command[] = [
       'Starts a proxy and the program, makes the program a workload of the service, and leaves the mesh when the program ends. Ends with the exit code of the program.',
     examples: [
       { command: 'meshwright run --service my-api --version v2 --port 8080 -- node server.js', does: 'one more version of my-api' },
-      { command: 'meshwright run --service client -- curl -s http://my-api:8080/', does: 'a client without a port of its own' },
+      { command: 'meshwright run --service client -- curl -s http://my-api/', does: 'a client without a port of its own' },
     ],
     passThrough: true,
     ownSignals: true,

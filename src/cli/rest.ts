@@ -23,7 +23,7 @@ export function connectRest(flags: Flags, io: Io): Rest {
   if (!running.pageUrl)
     throw new Fault('unreachable', 'the running mesh serves no REST API', { fix: 'Start it without switching off its page.' });
   const base = `${running.pageUrl.replace(/\/$/, '')}/api/v1`;
-  const token = readToken(join(stateDir(flags, io), 'token'));
+  const token = readToken(join(stateDir(flags, io), 'page-token'));
   const headers = token ? { authorization: `Bearer ${token}` } : {};
   const ask = async <Answer>(path: string, init: RequestInit, signal?: AbortSignal): Promise<Answer> => {
     const limit = AbortSignal.timeout(patienceMs);

@@ -57,6 +57,7 @@ async function startPlane({ io, signal }: Invocation, settings: Settings): Promi
     settings: { ...settings, stateDir: resolve(io.cwd, settings.stateDir) },
     onStep: (line) => io.err(step(io, line)),
     signal,
+    ...(io.env.XDG_RUNTIME_DIR ? { xdgRuntimeDir: io.env.XDG_RUNTIME_DIR } : {}),
   });
 }
 

@@ -22,11 +22,25 @@ export function tableRow(
     object.metadata.name,
     ...printed(kind, options.wide).map(({ jsonPath, type }) => {
       const text = evaluateJsonPath(`{${jsonPath}}`, object);
-      if (type !== 'date') return text === '' ? '' : text;
-      const at = Date.parse(text);
-      return Number.isNaN(at) ? '<unknown>' : formatAge(options.now - at);
+      if (type === 'date') return Number.isNaN(Date.parse(text)) ? '<unknown>' : formatAge(options.now - Date.parse(text));
+      return plain(text, kind);
     }),
   ];
+}
+
+/** Lists of service ports as kubectl shows them; core kinds say `<none>` where others stay empty. */
+function plain(text: string, kind: KindName): string {
+  if (text === '' && kind.group === '') return '<none>';
+  if (!text.startsWith('[{')) return text;
+  const ports = [...text.matchAll(/\{[^{}]*\}/g)].map(([port]) => portText(port));
+  return ports.includes('') ? text : ports.join(',');
+}
+
+function portText(json: string): string {
+  const number = /"port":(\d+)/.exec(json)?.[1];
+  if (number === undefined) return '';
+  const node = /"nodePort":(\d+)/.exec(json)?.[1];
+  return `${number}${node ? `:${node}` : ''}/${/"protocol":"(\w+)"/.exec(json)?.[1] ?? 'TCP'}`;
 }
 
 function printed(kind: KindName, wide: boolean) {

@@ -66,7 +66,7 @@ const dump = {
                     route: {
                       weighted_clusters: {
                         clusters: [
-                          { name: 'a', weight: 90 },
+                          { name: 'outbound|9080|v1|reviews.default.svc.cluster.local', weight: 90 },
                           { name: 'b', weight: 10 },
                         ],
                       },
@@ -113,9 +113,9 @@ for (const [spelling, raw] of [
     });
     it('routes, in the order in which they match', () => {
       assert.deepEqual(routeTable(told.routes).rows, [
-        ['9080', 'reviews, reviews.default +1', '/x [end-user=jason]', 'c2', 'reviews.yaml:12 (VirtualService default/reviews)'],
-        ['9080', 'reviews, reviews.default +1', '/*', '90 a, 10 b', ''],
-        ['9080', 'reviews, reviews.default +1', '~/a.*', 'answers 503', ''],
+        ['9080', 'reviews +2', '/x [end-user=jason]', 'c2', 'reviews.yaml:12 (VirtualService default/reviews)'],
+        ['9080', 'reviews +2', '/*', '90 reviews.default|v1, 10 b', ''],
+        ['9080', 'reviews +2', '~/a.*', 'answers 503', ''],
         ['9080', '*', '-', 'no route', ''],
       ]);
     });

@@ -86,8 +86,8 @@ function destinationOf(chain: Json): string {
 export function routeTable(configurations: readonly Json[]): Table {
   const rows = configurations.flatMap((configuration) =>
     list(configuration, 'virtual_hosts').flatMap((host) => {
-      const domains = texts(host, 'domains');
-      const shown = domains.length > 2 ? `${domains.slice(0, 2).join(', ')} +${domains.length - 2}` : domains.join(', ');
+      const domains = texts(host, 'domains').toSorted((a, b) => a.length - b.length);
+      const shown = domains.length > 1 ? `${domains[0]} +${domains.length - 1}` : domains.join();
       const routes = list(host, 'routes');
       if (routes.length === 0) return [[text(configuration, 'name') || '-', shown, '-', 'no route', originOf(host)]];
       return routes.map((route) => [
@@ -119,14 +119,21 @@ function routeMatch(match: Json): string {
 function routeTarget(route: Json): string {
   const action = child(route, 'route');
   const cluster = text(action, 'cluster');
-  if (cluster) return cluster;
+  if (cluster) return shortCluster(cluster);
   const weighted = list(child(action, 'weighted_clusters'), 'clusters');
-  if (weighted.length > 0) return weighted.map((one) => `${text(one, 'weight') || '0'} ${text(one, 'name')}`).join(', ');
+  if (weighted.length > 0) return weighted.map((one) => `${text(one, 'weight') || '0'} ${shortCluster(text(one, 'name'))}`).join(', ');
   const direct = text(child(route, 'direct_response'), 'status');
   if (direct) return `answers ${direct}`;
   const redirect = child(route, 'redirect');
   if (Object.keys(redirect).length > 0) return `redirects to ${text(redirect, 'host_redirect')}${text(redirect, 'path_redirect')}`;
   return '-';
+}
+
+/** `reviews.default|v1` for `outbound|9080|v1|reviews.default.svc.cluster.local`; other clusters by their whole name. */
+function shortCluster(name: string): string {
+  const { direction, subset, host } = splitClusterName(name);
+  if (direction !== 'outbound') return name;
+  return `${host.replace(/\.svc\.[\w.-]+$/, '')}${subset === '-' ? '' : `|${subset}`}`;
 }
 
 /** Hosts of `/clusters?format=json` (envoy/admin/v3 Clusters). */
