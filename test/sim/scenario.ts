@@ -132,7 +132,8 @@ function requestView(scenario: Scenario, request: ScenarioRequest) {
     ...(explanation.origin ? { origin: explanation.origin.text } : {}),
     steps: explanation.steps.map((step) => [step.verdict, step.what, step.name, step.reason].filter((part) => part !== '').join(' | ')),
     destinations: explanation.destinations.map(
-      ({ cluster, weightPercent, endpoints }) => `${weightPercent} % ${cluster} -> ${endpoints.join(' ') || 'nobody'}`,
+      ({ cluster, weightPercent, endpoints }) =>
+        `${Math.round(weightPercent * 100) / 100} % ${cluster} -> ${endpoints.join(' ') || 'nobody'}`,
     ),
   };
 }

@@ -6,6 +6,7 @@ import { type Cluster, Cluster_DiscoveryType, ClusterSchema } from '#proto/gen/e
 import type { FilterChain } from '#proto/gen/envoy/config/listener/v3/listener_components_pb.js';
 import { type Listener, ListenerSchema } from '#proto/gen/envoy/config/listener/v3/listener_pb.js';
 import { HttpConnectionManagerSchema } from '#proto/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { HttpProtocolOptionsSchema } from '#proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 
 /**
  * One file that holds everything generated for a proxy: routes inline, endpoints in their clusters. What Envoy would
@@ -57,13 +58,22 @@ function inlineEndpoints(cluster: Cluster, config: ProxyConfig): Cluster {
   });
 }
 
+const http2Only = anyPack(
+  HttpProtocolOptionsSchema,
+  create(HttpProtocolOptionsSchema, {
+    upstreamProtocolOptions: {
+      case: 'explicitHttpConfig',
+      value: { protocolConfig: { case: 'http2ProtocolOptions', value: {} } },
+    },
+  }),
+);
+
 /** The agent's access-log service, which every real bootstrap holds. */
 function accessLogService(): Cluster {
   return create(ClusterSchema, {
     name: 'meshwright-als',
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
-    typedExtensionProtocolOptions: {},
-    http2ProtocolOptions: {},
+    typedExtensionProtocolOptions: { 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': http2Only },
     loadAssignment: {
       clusterName: 'meshwright-als',
       endpoints: [

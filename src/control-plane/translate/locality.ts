@@ -58,9 +58,10 @@ function distribute(groups: readonly EndpointGroup[], input: LocalityInput): rea
       weights.set(group, Math.ceil((share * group.weight) / total));
     }
   }
-  return groups.map((group) => {
+  // Localities without a share get no traffic: they are left out.
+  return groups.flatMap((group) => {
     const weight = weights.get(group) ?? 0;
-    return weight > 0 ? { ...group, weight } : { ...group, weight: 0, endpoints: [] };
+    return weight > 0 ? [{ ...group, weight }] : [];
   });
 }
 

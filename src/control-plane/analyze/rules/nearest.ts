@@ -1,10 +1,12 @@
 /** The candidate that differs by the fewest letters, when that is few enough to be a slip; undefined otherwise. */
 export function nearest(text: string, candidates: readonly string[]): string | undefined {
+  // In a short name every letter tells: v1 is no slip for v3.
+  const allowed = Math.min(2, Math.floor(text.length / 3));
   let best: { readonly name: string; readonly distance: number } | undefined;
   for (const name of candidates) {
-    if (Math.abs(name.length - text.length) > 2) continue;
+    if (Math.abs(name.length - text.length) > allowed) continue;
     const distance = editDistance(text, name);
-    if (distance <= 2 && (!best || distance < best.distance)) best = { name, distance };
+    if (distance <= allowed && (!best || distance < best.distance)) best = { name, distance };
   }
   return best?.name;
 }

@@ -3,6 +3,7 @@ import type { AccessLogSchema } from '#proto/gen/envoy/config/accesslog/v3/acces
 import { ApiVersion } from '#proto/gen/envoy/config/core/v3/config_source_pb.js';
 import { FileAccessLogSchema } from '#proto/gen/envoy/extensions/access_loggers/file/v3/file_pb.js';
 import { HttpGrpcAccessLogConfigSchema, TcpGrpcAccessLogConfigSchema } from '#proto/gen/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
+import { StderrAccessLogSchema, StdoutAccessLogSchema } from '#proto/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
 import { duration, type InitOf, packed } from '../messages.ts';
 import { alsCluster } from '../names.ts';
 import type { ProxyTraits } from '../scope.ts';
@@ -97,14 +98,26 @@ function serviceSettings(logName: string) {
   };
 }
 
+/** The standard streams have loggers of their own: as files they cannot be opened when they are sockets. */
 function fileLog(mesh: MeshConfig): AccessLogInit {
-  return {
-    name: 'envoy.access_loggers.file',
-    configType: {
-      case: 'typedConfig',
-      value: packed(FileAccessLogSchema, { path: mesh.accessLogFile, accessLogFormat: fileFormat(mesh) }),
-    },
-  };
+  const accessLogFormat = fileFormat(mesh);
+  switch (mesh.accessLogFile) {
+    case '/dev/stdout':
+      return {
+        name: 'envoy.access_loggers.stdout',
+        configType: { case: 'typedConfig', value: packed(StdoutAccessLogSchema, { accessLogFormat }) },
+      };
+    case '/dev/stderr':
+      return {
+        name: 'envoy.access_loggers.stderr',
+        configType: { case: 'typedConfig', value: packed(StderrAccessLogSchema, { accessLogFormat }) },
+      };
+    default:
+      return {
+        name: 'envoy.access_loggers.file',
+        configType: { case: 'typedConfig', value: packed(FileAccessLogSchema, { path: mesh.accessLogFile, accessLogFormat }) },
+      };
+  }
 }
 
 function fileFormat(mesh: MeshConfig) {
