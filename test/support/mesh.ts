@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { envoyLauncher } from '#agent/envoy-launcher.ts';
 import { type JoinedWorkload, type JoinOptions, joinMesh, type WorkloadWish } from '#agent/join.ts';
-import { type MeshObjects, meshObjects, servicePath } from '#agent/mesh-objects.ts';
+import { type MeshObjects, meshObjects, servicePath, workloadEntryPath } from '#agent/mesh-objects.ts';
 import { plainKinds } from '#apiserver/plain-kinds.ts';
 import { type ApiServer, startApiServer } from '#apiserver/server.ts';
 import { embeddedLauncher } from '#apps/embedded-launcher.ts';
@@ -52,6 +52,8 @@ export interface TestMesh {
   remove(objects: readonly KubeObject[]): Promise<void>;
   /** Resolves when every connected proxy acknowledged the present state. */
   converged(): Promise<void>;
+  /** Resolves when every program of the workloads that joined has been found serving. */
+  allHealthy(): Promise<void>;
   setMesh(config: Partial<MeshConfig>): void;
   /** A workload whose program (if it has a port) runs already. */
   join(engine: Engine, wish: Partial<WorkloadWish> & { readonly service: string }): Promise<TestWorkload>;
@@ -102,6 +104,7 @@ export async function startTestMesh(): Promise<TestMesh> {
   const xds = await pilot.listen({ host: '127.0.0.1', port: 0 });
   assert.ok('port' in xds);
   const workloads: JoinedWorkload[] = [];
+  const healthy: Promise<void>[] = [];
 
   return {
     pilot,
@@ -123,9 +126,15 @@ export async function startTestMesh(): Promise<TestMesh> {
       );
     },
     setMesh: (changes) => state.setMesh({ ...defaultMeshConfig, ...changes }),
+    async allHealthy() {
+      await Promise.all(healthy);
+    },
     async join(engine, wish) {
-      const joined = await joinMesh(joinOptions(engine, folder, objects, xds.port, wish));
+      const served = Promise.withResolvers<void>();
+      const onHealth = (now: boolean) => (now ? served.resolve() : undefined);
+      const joined = await joinMesh({ ...joinOptions(engine, folder, objects, xds.port, wish), onHealth });
       workloads.push(joined);
+      if (joined.ports.length > 0) healthy.push(served.promise.then(() => isHealthyIn(objects, joined.name)));
       return { ...joined, reach: (service, port) => reach(objects, joined, service, port) };
     },
     async close() {
@@ -138,6 +147,16 @@ export async function startTestMesh(): Promise<TestMesh> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The agent has written what it found. */
+async function isHealthyIn(objects: MeshObjects, name: string): Promise<void> {
+  for (let n = 0; n < 500; n++) {
+    const entry = await objects.get(workloadEntryPath, 'default', name);
+    if (JSON.stringify(entry?.status ?? null).includes('"status":"True"')) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.fail(`${name} is not healthy`);
 }
 
 function joinOptions(
@@ -164,7 +183,7 @@ function joinOptions(
             clock: systemClock,
             log: proxyLog,
           })
-        : embeddedLauncher({ metricSeries: 1_000, clock: systemClock, log: proxyLog }),
+        : embeddedLauncher({ clock: systemClock, log: proxyLog }),
     runtimeDir,
     oneAddress: false,
     firstUnprivilegedPort: 1_024,
