@@ -1,0 +1,467 @@
+/** `read`: a compiler honours it. Any other text: why the field may be set and yet changes nothing here. */
+export type FieldRule = 'read' | (string & {});
+
+const stats = 'names statistics only';
+const http2 = 'concerns HTTP/2, which such upstreams are not spoken to in';
+const tracing = 'concerns trace reporting, which this proxy does not do';
+const tuning = 'tunes how Envoy works inside, not what it does';
+const ads = 'every resource comes over the one aggregated stream';
+
+const read = (...names: string[]): Record<string, FieldRule> => Object.fromEntries(names.map((name) => [name, 'read']));
+const skip = (reason: string, ...names: string[]): Record<string, FieldRule> => Object.fromEntries(names.map((name) => [name, reason]));
+
+const levels = [
+  'request_headers_to_add',
+  'request_headers_to_remove',
+  'response_headers_to_add',
+  'response_headers_to_remove',
+  'typed_per_filter_config',
+] as const;
+
+const r = 'envoy.config.route.v3.';
+const c = 'envoy.config.cluster.v3.';
+const e = 'envoy.config.endpoint.v3.';
+const l = 'envoy.config.listener.v3.';
+const core = 'envoy.config.core.v3.';
+const logs = 'envoy.config.accesslog.v3.';
+const hcm = 'envoy.extensions.filters.network.http_connection_manager.v3.';
+
+/** Message type to field to rule. A field that is set and not listed makes its resource be rejected by name. */
+export const fieldRules: Readonly<Record<string, Readonly<Record<string, FieldRule>>>> = {
+  // Listeners.
+  [`${l}Listener`]: {
+    ...read('name', 'address', 'additional_addresses', 'filter_chains', 'default_filter_chain', 'use_original_dst', 'bind_to_port'),
+    ...read('listener_filters', 'listener_filters_timeout', 'continue_on_listener_filters_timeout', 'traffic_direction', 'access_log'),
+    ...read('tcp_backlog_size', 'per_connection_buffer_limit_bytes'),
+    ...skip(stats, 'stat_prefix'),
+    ...skip('describes, decides nothing', 'metadata'),
+    ...skip(
+      tuning,
+      'max_connections_to_accept_per_socket_event',
+      'enable_reuse_port',
+      'reuse_port',
+      'connection_balance_config',
+      'drain_type',
+    ),
+    ...skip('no redirected traffic reaches this proxy', 'transparent', 'freebind'),
+    ...skip('the proxy has no global connection limit', 'ignore_global_conn_limit', 'bypass_overload_manager'),
+  },
+  [`${l}AdditionalAddress`]: read('address'),
+  [`${l}FilterChain`]: {
+    ...read('name', 'filter_chain_match', 'filters', 'transport_socket'),
+    ...skip('describes, decides nothing', 'metadata'),
+    ...skip(tuning, 'transport_socket_connect_timeout'),
+  },
+  [`${l}FilterChainMatch`]: read(
+    'destination_port',
+    'prefix_ranges',
+    'source_prefix_ranges',
+    'server_names',
+    'transport_protocol',
+    'application_protocols',
+  ),
+  [`${l}Filter`]: read('name', 'typed_config'),
+  [`${l}ListenerFilter`]: {
+    ...read('name', 'typed_config'),
+    ...skip('only listeners of redirected traffic use it, and none reaches this proxy', 'filter_disabled'),
+  },
+  'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector': skip(tuning, 'initial_read_buffer_size', 'enable_ja3_fingerprinting'),
+  'envoy.extensions.filters.listener.http_inspector.v3.HttpInspector': {},
+  'envoy.extensions.filters.listener.original_dst.v3.OriginalDst': {},
+  'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer': {},
+  [`${core}CidrRange`]: read('address_prefix', 'prefix_len'),
+  [`${core}Address`]: read('socket_address', 'pipe'),
+  [`${core}SocketAddress`]: {
+    ...read('protocol', 'address', 'port_value'),
+    ...skip('both families are opened as the address says', 'ipv4_compat'),
+  },
+  [`${core}Pipe`]: { ...read('path'), ...skip('sockets are opened by others', 'mode') },
+
+  // HTTP connection manager and its filters.
+  [`${hcm}HttpConnectionManager`]: {
+    ...read('codec_type', 'stat_prefix', 'rds', 'route_config', 'http_filters', 'common_http_protocol_options', 'http_protocol_options'),
+    ...read('server_name', 'server_header_transformation', 'max_request_headers_kb', 'stream_idle_timeout', 'request_timeout'),
+    ...read('request_headers_timeout', 'access_log', 'use_remote_address', 'xff_num_trusted_hops', 'skip_xff_append', 'via'),
+    ...read(
+      'generate_request_id',
+      'preserve_external_request_id',
+      'always_set_request_id_in_response',
+      'upgrade_configs',
+      'proxy_100_continue',
+    ),
+    ...read(
+      'normalize_path',
+      'merge_slashes',
+      'path_with_escaped_slashes_action',
+      'strip_matching_host_port',
+      'strip_any_host_port',
+      'strip_trailing_host_dot',
+    ),
+    ...skip(http2, 'http2_protocol_options', 'http3_protocol_options'),
+    ...skip(tracing, 'tracing'),
+    ...skip('no client certificates reach a plain-text listener', 'forward_client_cert_details', 'set_current_client_cert_details'),
+    ...skip('drained connections close after their response; nothing waits for a timer', 'drain_timeout', 'delayed_close_timeout'),
+    ...skip('bad messages always end their connection', 'stream_error_on_invalid_http_message'),
+    ...skip('no internal address rule beyond private addresses is applied to plain-text sidecar traffic', 'internal_address_config'),
+  },
+  [`${hcm}Rds`]: { ...read('route_config_name'), ...skip(ads, 'config_source') },
+  [`${hcm}HttpFilter`]: { ...read('name', 'typed_config'), ...skip('a known filter is never left out', 'is_optional') },
+  [`${hcm}HttpConnectionManager.UpgradeConfig`]: read('upgrade_type', 'enabled'),
+  [`${core}HttpProtocolOptions`]: read(
+    'idle_timeout',
+    'max_connection_duration',
+    'max_headers_count',
+    'max_requests_per_connection',
+    'headers_with_underscores_action',
+  ),
+  [`${core}Http1ProtocolOptions`]: {
+    ...read('accept_http_10', 'default_host_for_http_10', 'allow_absolute_url'),
+    ...skip('trailers always pass', 'enable_trailers'),
+    ...skip('names always keep their case', 'header_key_format'),
+  },
+  'envoy.extensions.filters.http.router.v3.Router': {
+    ...read('suppress_envoy_headers'),
+    ...skip(stats, 'dynamic_stats'),
+    ...skip(tracing, 'start_child_span'),
+  },
+  'envoy.extensions.filters.http.cors.v3.Cors': {},
+  'envoy.extensions.filters.http.cors.v3.CorsPolicy': read(
+    'allow_origin_string_match',
+    'allow_methods',
+    'allow_headers',
+    'expose_headers',
+    'max_age',
+    'allow_credentials',
+    'allow_private_network_access',
+    'forward_not_matching_preflights',
+    'filter_enabled',
+  ),
+  'envoy.extensions.filters.http.fault.v3.HTTPFault': {
+    ...read('delay', 'abort', 'headers', 'max_active_faults'),
+    ...skip(stats, 'disable_downstream_cluster_stats'),
+  },
+  'envoy.extensions.filters.http.fault.v3.FaultAbort': read('http_status', 'grpc_status', 'percentage'),
+  'envoy.extensions.filters.common.fault.v3.FaultDelay': read('fixed_delay', 'percentage'),
+  'envoy.type.v3.FractionalPercent': read('numerator', 'denominator'),
+  'envoy.type.v3.Percent': read('value'),
+  'envoy.type.v3.Int64Range': read('start', 'end'),
+  [`${core}RuntimeFractionalPercent`]: { ...read('default_value'), ...skip('there is no runtime layer; the default holds', 'runtime_key') },
+  [`${core}RuntimeFeatureFlag`]: { ...read('default_value'), ...skip('there is no runtime layer; the default holds', 'runtime_key') },
+  [`${core}RuntimeDouble`]: { ...read('default_value'), ...skip('there is no runtime layer; the default holds', 'runtime_key') },
+  [`${core}RuntimeUInt32`]: { ...read('default_value'), ...skip('there is no runtime layer; the default holds', 'runtime_key') },
+
+  // TCP proxy.
+  'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy': {
+    ...read(
+      'cluster',
+      'weighted_clusters',
+      'idle_timeout',
+      'max_downstream_connection_duration',
+      'max_connect_attempts',
+      'hash_policy',
+      'access_log',
+    ),
+    ...skip(stats, 'stat_prefix'),
+  },
+  'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster': read('clusters'),
+  'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight': read('name', 'weight'),
+  'envoy.type.v3.HashPolicy': read('source_ip'),
+  'envoy.type.v3.HashPolicy.SourceIp': {},
+
+  // Routes.
+  [`${r}RouteConfiguration`]: {
+    ...read('name', 'virtual_hosts', 'ignore_port_in_host_matching', 'most_specific_header_mutations_wins', ...levels),
+    ...skip('clusters are looked up per request', 'validate_clusters'),
+    ...skip('the control plane keeps bodies short; longer ones were accepted by it', 'max_direct_response_body_size_bytes'),
+    ...skip('describes, decides nothing', 'metadata'),
+  },
+  [`${r}VirtualHost`]: {
+    ...read(
+      'name',
+      'domains',
+      'routes',
+      'require_tls',
+      'include_request_attempt_count',
+      'include_attempt_count_in_response',
+      'retry_policy',
+    ),
+    ...read('per_request_buffer_limit_bytes', 'request_mirror_policies', ...levels),
+    ...skip('describes, decides nothing', 'metadata'),
+  },
+  [`${r}Route`]: {
+    ...read('name', 'match', 'route', 'redirect', 'direct_response', 'metadata', 'decorator', 'per_request_buffer_limit_bytes', ...levels),
+    ...skip(stats, 'stat_prefix'),
+    ...skip(tracing, 'tracing'),
+  },
+  [`${r}Decorator`]: { ...read('operation'), ...skip(tracing, 'propagate') },
+  [`${r}RouteMatch`]: read(
+    'prefix',
+    'path',
+    'safe_regex',
+    'connect_matcher',
+    'path_separated_prefix',
+    'case_sensitive',
+    'runtime_fraction',
+    'headers',
+    'query_parameters',
+  ),
+  [`${r}RouteMatch.ConnectMatcher`]: {},
+  'envoy.type.matcher.v3.RegexMatcher': { ...read('regex'), ...skip('RE2 is the only engine', 'google_re2') },
+  'envoy.type.matcher.v3.RegexMatchAndSubstitute': read('pattern', 'substitution'),
+  'envoy.type.matcher.v3.StringMatcher': read('exact', 'prefix', 'suffix', 'contains', 'safe_regex', 'ignore_case'),
+  [`${r}HeaderMatcher`]: read(
+    'name',
+    'exact_match',
+    'safe_regex_match',
+    'range_match',
+    'present_match',
+    'prefix_match',
+    'suffix_match',
+    'contains_match',
+    'string_match',
+    'invert_match',
+    'treat_missing_header_as_empty',
+  ),
+  [`${r}QueryParameterMatcher`]: read('name', 'string_match', 'present_match'),
+  [`${r}RouteAction`]: {
+    ...read('cluster', 'cluster_header', 'weighted_clusters', 'cluster_not_found_response_code', 'prefix_rewrite', 'regex_rewrite'),
+    ...read('host_rewrite_literal', 'host_rewrite_header', 'auto_host_rewrite', 'append_x_forwarded_host', 'timeout', 'idle_timeout'),
+    ...read('retry_policy', 'request_mirror_policies', 'hash_policy', 'upgrade_configs', 'max_stream_duration'),
+    ...skip('gRPC deadlines in headers need HTTP/2', 'max_grpc_timeout', 'grpc_timeout_offset'),
+  },
+  [`${r}RouteAction.MaxStreamDuration`]: {
+    ...read('max_stream_duration'),
+    ...skip('gRPC deadlines in headers need HTTP/2', 'grpc_timeout_header_max', 'grpc_timeout_header_offset'),
+  },
+  [`${r}WeightedCluster`]: { ...read('clusters', 'total_weight'), ...skip('there is no runtime layer', 'runtime_key_prefix') },
+  [`${r}WeightedCluster.ClusterWeight`]: read('name', 'weight', 'host_rewrite_literal', ...levels),
+  [`${r}RouteAction.UpgradeConfig`]: read('upgrade_type', 'enabled', 'connect_config'),
+  [`${r}RouteAction.UpgradeConfig.ConnectConfig`]: {},
+  [`${r}RouteAction.RequestMirrorPolicy`]: {
+    ...read('cluster', 'runtime_fraction', 'disable_shadow_host_suffix_append'),
+    ...skip(tracing, 'trace_sampled'),
+  },
+  [`${r}RouteAction.HashPolicy`]: read('header', 'cookie', 'connection_properties', 'query_parameter', 'terminal'),
+  [`${r}RouteAction.HashPolicy.Header`]: read('header_name'),
+  [`${r}RouteAction.HashPolicy.Cookie`]: read('name', 'ttl', 'path', 'attributes'),
+  [`${r}RouteAction.HashPolicy.CookieAttribute`]: read('name', 'value'),
+  [`${r}RouteAction.HashPolicy.ConnectionProperties`]: read('source_ip'),
+  [`${r}RouteAction.HashPolicy.QueryParameter`]: read('name'),
+  [`${r}RetryPolicy`]: {
+    ...read(
+      'retry_on',
+      'num_retries',
+      'per_try_timeout',
+      'retry_host_predicate',
+      'host_selection_retry_max_attempts',
+      'retriable_status_codes',
+    ),
+    ...read('retry_back_off', 'retriable_headers', 'retriable_request_headers', 'retry_priority'),
+  },
+  [`${r}RetryPolicy.RetryHostPredicate`]: read('name', 'typed_config'),
+  [`${r}RetryPolicy.RetryPriority`]: read('name', 'typed_config'),
+  [`${r}RetryPolicy.RetryBackOff`]: read('base_interval', 'max_interval'),
+  'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate': {},
+  'envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig': skip(
+    'priorities are weighed anew for each try by what is healthy then',
+    'update_frequency',
+  ),
+  [`${r}RedirectAction`]: read(
+    'https_redirect',
+    'scheme_redirect',
+    'host_redirect',
+    'port_redirect',
+    'path_redirect',
+    'prefix_rewrite',
+    'regex_rewrite',
+    'response_code',
+    'strip_query',
+  ),
+  [`${r}DirectResponseAction`]: read('status', 'body'),
+  [`${core}DataSource`]: read('filename', 'inline_bytes', 'inline_string', 'environment_variable'),
+  [`${core}HeaderValueOption`]: read('header', 'append', 'append_action', 'keep_empty_value'),
+  [`${core}HeaderValue`]: read('key', 'value', 'raw_value'),
+  [`${core}Metadata`]: read('filter_metadata'),
+
+  // Clusters and endpoints.
+  [`${c}Cluster`]: {
+    ...read('name', 'type', 'eds_cluster_config', 'connect_timeout', 'lb_policy', 'load_assignment', 'max_requests_per_connection'),
+    ...read('circuit_breakers', 'common_http_protocol_options', 'http2_protocol_options', 'typed_extension_protocol_options'),
+    ...read('dns_refresh_rate', 'dns_lookup_family', 'outlier_detection', 'upstream_bind_config', 'common_lb_config', 'transport_socket'),
+    ...read('metadata', 'upstream_connection_options'),
+    ...read('ring_hash_lb_config', 'maglev_lb_config', 'original_dst_lb_config', 'least_request_lb_config', 'round_robin_lb_config'),
+    ...skip(stats, 'alt_stat_name', 'track_timeout_budgets', 'track_cluster_stats'),
+    ...skip(
+      'the system resolver gives no lifetimes; names are asked again at the refresh rate',
+      'respect_dns_ttl',
+      'dns_failure_refresh_rate',
+      'dns_jitter',
+    ),
+    ...skip(tuning, 'cleanup_interval', 'wait_for_warm_on_init', 'preconnect_policy', 'per_connection_buffer_limit_bytes'),
+    ...skip('HTTP/1.1 options change nothing a client could see', 'http_protocol_options'),
+    ...skip(
+      'removed endpoints drain; failing ones are ejected',
+      'close_connections_on_host_health_failure',
+      'ignore_health_on_host_removal',
+    ),
+  },
+  [`${c}Cluster.EdsClusterConfig`]: { ...read('service_name'), ...skip(ads, 'eds_config') },
+  [`${c}Cluster.RingHashLbConfig`]: {
+    ...read('minimum_ring_size', 'maximum_ring_size'),
+    ...skip('which hash spreads the keys is no promise', 'hash_function'),
+  },
+  [`${c}Cluster.MaglevLbConfig`]: read('table_size'),
+  [`${c}Cluster.OriginalDstLbConfig`]: read('upstream_port_override', 'use_http_header', 'http_header_name'),
+  [`${c}Cluster.LeastRequestLbConfig`]: read('choice_count', 'active_request_bias'),
+  [`${c}Cluster.RoundRobinLbConfig`]: {},
+  [`${c}Cluster.CommonLbConfig`]: {
+    ...read('healthy_panic_threshold', 'locality_weighted_lb_config'),
+    ...skip(tuning, 'update_merge_window', 'close_connections_on_host_set_change'),
+  },
+  [`${c}Cluster.CommonLbConfig.LocalityWeightedLbConfig`]: {},
+  [`${c}CircuitBreakers`]: read('thresholds'),
+  [`${c}CircuitBreakers.Thresholds`]: {
+    ...read('priority', 'max_connections', 'max_pending_requests', 'max_requests', 'max_retries', 'retry_budget'),
+    ...skip(stats, 'track_remaining'),
+    ...skip('an idle pool is never larger than the number of connections', 'max_connection_pools'),
+  },
+  [`${c}CircuitBreakers.Thresholds.RetryBudget`]: read('budget_percent', 'min_retry_concurrency'),
+  [`${c}OutlierDetection`]: {
+    ...read(
+      'consecutive_5xx',
+      'interval',
+      'base_ejection_time',
+      'max_ejection_percent',
+      'enforcing_consecutive_5xx',
+      'consecutive_gateway_failure',
+    ),
+    ...read('enforcing_consecutive_gateway_failure', 'split_external_local_origin_errors', 'consecutive_local_origin_failure'),
+    ...read('enforcing_consecutive_local_origin_failure', 'max_ejection_time', 'always_eject_one_host', 'enforcing_success_rate'),
+    ...read('enforcing_local_origin_success_rate', 'enforcing_failure_percentage', 'enforcing_failure_percentage_local_origin'),
+    ...skip(
+      'success rates eject nobody here, which their enforcing fields must say',
+      'success_rate_minimum_hosts',
+      'success_rate_request_volume',
+      'success_rate_stdev_factor',
+    ),
+  },
+  [`${c}UpstreamConnectionOptions`]: {
+    ...read('tcp_keepalive'),
+    ...skip(tuning, 'set_local_interface_name_on_upstream_connections', 'happy_eyeballs_config'),
+  },
+  [`${core}TcpKeepalive`]: {
+    ...read('keepalive_time'),
+    ...skip("the system's probe count and interval hold; Node sets the time only", 'keepalive_probes', 'keepalive_interval'),
+  },
+  [`${core}BindConfig`]: {
+    ...read('source_address'),
+    ...skip('the first address serves its own address family, others are left to the system', 'extra_source_addresses'),
+    ...skip(tuning, 'freebind'),
+  },
+  [`${core}TransportSocket`]: read('name', 'typed_config'),
+  'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext': {
+    ...read('common_tls_context', 'sni', 'auto_host_sni', 'auto_sni_san_validation'),
+    ...skip(tuning, 'max_session_keys', 'allow_renegotiation'),
+  },
+  'envoy.extensions.transport_sockets.tls.v3.CommonTlsContext': {
+    ...read('validation_context', 'alpn_protocols'),
+    ...skip('Node 24 speaks TLS 1.2 and 1.3 with sound ciphers only', 'tls_params'),
+  },
+  'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext': read(
+    'trusted_ca',
+    'match_typed_subject_alt_names',
+    'trust_chain_verification',
+    'system_root_certs',
+  ),
+  'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.SystemRootCerts': {},
+  'envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher': read('san_type', 'matcher'),
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+    ...read('common_http_protocol_options', 'upstream_http_protocol_options', 'explicit_http_config', 'use_downstream_protocol_config'),
+  },
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig': {
+    ...read('http_protocol_options'),
+    http2_protocol_options: 'the cluster is accepted and its requests are refused by name',
+    http3_protocol_options: 'the cluster is accepted and its requests are refused by name',
+  },
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig': {
+    ...read('http_protocol_options'),
+    ...skip(http2, 'http2_protocol_options', 'http3_protocol_options'),
+  },
+  [`${core}UpstreamHttpProtocolOptions`]: read('auto_sni', 'auto_san_validation'),
+  [`${e}ClusterLoadAssignment`]: { ...read('cluster_name', 'endpoints', 'policy') },
+  [`${e}ClusterLoadAssignment.Policy`]: {
+    ...skip('1.4 holds, which is the default', 'overprovisioning_factor'),
+    ...skip('endpoints stay until the control plane replaces them', 'endpoint_stale_after'),
+    ...skip('each priority weighs its own health', 'weighted_priority_health'),
+  },
+  [`${e}LocalityLbEndpoints`]: {
+    ...read('locality', 'lb_endpoints', 'load_balancing_weight', 'priority'),
+    ...skip('describes, decides nothing', 'metadata', 'proximity'),
+  },
+  [`${e}LbEndpoint`]: read('endpoint', 'health_status', 'metadata', 'load_balancing_weight'),
+  [`${e}Endpoint`]: read('address', 'hostname'),
+  [`${core}Locality`]: read('region', 'zone', 'sub_zone'),
+
+  // Access logs.
+  [`${logs}AccessLog`]: { ...read('filter', 'typed_config'), ...skip('the typed configuration says which log it is', 'name') },
+  [`${logs}AccessLogFilter`]: read(
+    'status_code_filter',
+    'duration_filter',
+    'not_health_check_filter',
+    'runtime_filter',
+    'and_filter',
+    'or_filter',
+    'header_filter',
+    'response_flag_filter',
+  ),
+  [`${logs}StatusCodeFilter`]: read('comparison'),
+  [`${logs}DurationFilter`]: read('comparison'),
+  [`${logs}ComparisonFilter`]: read('op', 'value'),
+  [`${logs}NotHealthCheckFilter`]: {},
+  [`${logs}RuntimeFilter`]: {
+    ...read('percent_sampled'),
+    ...skip('there is no runtime layer', 'runtime_key'),
+    ...skip('each request is drawn by itself', 'use_independent_randomness'),
+  },
+  [`${logs}AndFilter`]: read('filters'),
+  [`${logs}OrFilter`]: read('filters'),
+  [`${logs}HeaderFilter`]: read('header'),
+  [`${logs}ResponseFlagFilter`]: read('flags'),
+  'envoy.extensions.access_loggers.file.v3.FileAccessLog': read('path', 'format', 'json_format', 'typed_json_format', 'log_format'),
+  'envoy.extensions.access_loggers.stream.v3.StdoutAccessLog': read('log_format'),
+  'envoy.extensions.access_loggers.stream.v3.StderrAccessLog': read('log_format'),
+  [`${core}SubstitutionFormatString`]: {
+    ...read('text_format', 'json_format', 'text_format_source', 'omit_empty_values'),
+    ...skip('a log line has no content type', 'content_type'),
+  },
+  'envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig': {
+    ...read('common_config', 'additional_request_headers_to_log', 'additional_response_headers_to_log'),
+    ...skip('HTTP/1.1 trailers pass unread', 'additional_response_trailers_to_log'),
+  },
+  'envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig': read('common_config'),
+  'envoy.extensions.access_loggers.grpc.v3.CommonGrpcAccessLogConfig': {
+    ...read('custom_tags'),
+    ...skip(
+      'records go to the agent in this process; it is the log service',
+      'log_name',
+      'grpc_service',
+      'transport_api_version',
+      'buffer_flush_interval',
+      'buffer_size_bytes',
+      'grpc_stream_retry_policy',
+    ),
+    ...skip('there is no filter state', 'filter_state_objects_to_log'),
+  },
+  'envoy.type.tracing.v3.CustomTag': read('tag', 'literal', 'environment', 'request_header', 'metadata'),
+  'envoy.type.tracing.v3.CustomTag.Literal': read('value'),
+  'envoy.type.tracing.v3.CustomTag.Environment': read('name', 'default_value'),
+  'envoy.type.tracing.v3.CustomTag.Header': read('name', 'default_value'),
+  'envoy.type.tracing.v3.CustomTag.Metadata': read('kind', 'metadata_key', 'default_value'),
+  'envoy.type.metadata.v3.MetadataKind': read('request', 'route', 'cluster', 'host'),
+  'envoy.type.metadata.v3.MetadataKind.Request': {},
+  'envoy.type.metadata.v3.MetadataKind.Route': {},
+  'envoy.type.metadata.v3.MetadataKind.Cluster': {},
+  'envoy.type.metadata.v3.MetadataKind.Host': {},
+  'envoy.type.metadata.v3.MetadataKey': read('key', 'path'),
+  'envoy.type.metadata.v3.MetadataKey.PathSegment': read('key'),
+};

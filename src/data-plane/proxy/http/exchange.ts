@@ -1,0 +1,1192 @@
+import { BodyReader } from '#http/body.ts';
+import { Deadline, type DeadlineOwner } from '#http/deadlines.ts';
+import { field } from '#http/field.ts';
+import { Head, type HeadError, httpMethods, incomplete, scanResponse } from '#http/head.ts';
+import { type HeaderLine, judge } from '../filter/cors.ts';
+import { type CompiledFault, drawn } from '../filter/fault.ts';
+import { flag } from '../flags.ts';
+import type { LoggedContext } from '../log/access-log.ts';
+import type { Runtime } from '../runtime.ts';
+import type { Cluster, ClusterHost } from '../upstream/cluster.ts';
+import { acquire, type UpstreamConnection, type Waiter, withdraw } from '../upstream/connection.ts';
+import { originalHost } from '../upstream/original.ts';
+import type { HttpChain } from './chain.ts';
+import { composeRequest, composeResponse, upgradeAllowed, wantsUpgrade } from './compose.ts';
+import type { Downstream } from './downstream.ts';
+import { hashOf } from './hash-policy.ts';
+import { sendLocalReply, writeRedirect } from './local-reply.ts';
+import { mirror } from './mirror.ts';
+import { backoffMs, type ResponseView } from './retry.ts';
+import { type Forward, findRoute, type Route, type Target, withoutPort } from './router.ts';
+import { mayNeedNormalizing, normalizePath, parseTarget } from './target.ts';
+
+const retainedBytes = 8 * 1024;
+const pauseAbove = 64 * 1024;
+const responseLimits = { maxBytes: 60 * 1024, maxFields: 200 };
+const headWaitMs = 5_000;
+const noBytes = Buffer.alloc(0);
+const pool: Exchange[] = [];
+const upstreamHead = new Head();
+const view: { head: Head; bytes: Buffer; start: number } = { head: upstreamHead, bytes: noBytes, start: 0 };
+
+export function acquireExchange(runtime: Runtime): Exchange {
+  return pool.pop() ?? new Exchange(runtime);
+}
+
+/**
+ * One request and its response: the state machine between a client's connection and an upstream's. Objects are reused;
+ * `serial` tells a late callback that its request is over.
+ */
+export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
+  readonly runtime: Runtime;
+  readonly request = new Head();
+  requestBytes: Buffer = Buffer.allocUnsafeSlow(1024);
+  readonly requestBody = new BodyReader();
+  private readonly responseBody = new BodyReader();
+  connection: Downstream | undefined = undefined;
+  chain: HttpChain | undefined = undefined;
+  serial = 0;
+
+  method = '';
+  authority = '';
+  path = '';
+  queryAt = 0;
+  readonly scheme = 'http';
+  /** The target differs from what was sent, or the authority came from it. */
+  pathChanged = false;
+  authorityFromTarget = false;
+  /** Set by the route. */
+  route: Route | undefined = undefined;
+  target: Target | undefined = undefined;
+  forward: Forward | undefined = undefined;
+  rewrittenPath: string | undefined = undefined;
+  upgrading = false;
+  corsLines: readonly HeaderLine[] = [];
+  /** Made here when the client sent none. */
+  requestId = '';
+  /** A cookie that a hash policy gives the client. */
+  cookie = '';
+
+  cluster: Cluster | undefined = undefined;
+  host: ClusterHost | undefined = undefined;
+  private upstream: UpstreamConnection | undefined = undefined;
+  private queued = false;
+  private sent = false;
+  private answered = false;
+  private tunnel: '' | 'open' | 'client-done' | 'upstream-done' = '';
+  private counted = false;
+  private retrying = false;
+  attempts = 0;
+  private tried: string[] = [];
+  private held: Buffer | undefined = undefined;
+  private activeFault: CompiledFault | undefined = undefined;
+
+  /** Body bytes kept from the start, for a connection to come, a retry or a mirror. */
+  private kept: Buffer | undefined = undefined;
+  private keptLength = 0;
+  private keeping = false;
+  private run: Buffer = noBytes;
+  private runStart = 0;
+  private runEnd = 0;
+
+  status = 0;
+  flags = 0;
+  details = '';
+  terminationDetails = '';
+  transportFailure = '';
+  bytesSent = 0;
+  grpcStatus = -1;
+  closing = false;
+  private reframe: 'none' | 'chunk' | 'dechunk' = 'none';
+  private startedAt = 0;
+  startedAtWall = 0;
+  sentAt = 0;
+  private requestDoneAt = -1;
+  private firstByteAt = -1;
+  private endedAt = 0;
+  private readonly shownResponse: (string | undefined)[] = [];
+
+  private readonly totalAlarm = new Deadline(this);
+  private readonly tryAlarm = new Deadline(this);
+  private readonly idleAlarm = new Deadline(this);
+
+  constructor(runtime: Runtime) {
+    this.runtime = runtime;
+  }
+
+  // --- the request ------------------------------------------------------------------------------------------------
+
+  /** Takes a scanned head at `start` with the body bytes that follow it; returns how far the request reaches. */
+  begin(connection: Downstream, chain: HttpChain, bytes: Buffer, start: number, length: number, end: number): number {
+    this.prepare(connection, chain);
+    this.copyHead(bytes, start, length);
+    const request = this.request;
+    this.method =
+      request.method >= 0 ? (httpMethods[request.method] ?? '') : this.requestBytes.latin1Slice(request.methodStart, request.methodEnd);
+    this.upgrading = request.method === 5 || wantsUpgrade(request, this.requestBytes);
+    if (request.chunked) this.requestBody.start('chunked', 0);
+    else this.requestBody.start(request.contentLength > 0 ? 'length' : 'none', request.contentLength);
+    const bodyStart = start + length;
+    const bodyEnd = this.requestBody.advance(bytes, bodyStart, end);
+    if (this.requestBody.done) this.requestDoneAt = this.startedAt;
+    this.run = bytes;
+    this.runStart = bodyStart;
+    this.runEnd = bodyEnd;
+    const serial = this.serial;
+    if (this.requestBody.bad) this.fail(400, 'Bad Request', flag.DPE, 'http1.invalid_chunk');
+    else if (request.expectContinue && !chain.table.pass100Continue) this.continueThenRoute();
+    else this.routeRequest();
+    if (this.serial === serial) this.settleRun();
+    return bodyEnd;
+  }
+
+  /** A head that cannot be served at all: answers, logs, closes. */
+  beginRefused(connection: Downstream, chain: HttpChain, error: HeadError): void {
+    this.prepare(connection, chain);
+    this.request.reset();
+    this.method = '';
+    this.requestBody.start('none', 0);
+    this.closing = true;
+    const reasons: Readonly<Record<number, string>> = {
+      408: 'request header timeout',
+      431: 'Request Header Fields Too Large',
+      501: 'Not Implemented',
+      505: 'HTTP Version Not Supported',
+    };
+    this.fail(error.status, reasons[error.status] ?? 'Bad Request', error.status === 408 ? 0 : flag.DPE, error.detail);
+  }
+
+  private prepare(connection: Downstream, chain: HttpChain): void {
+    this.connection = connection;
+    this.chain = chain;
+    this.startedAt = this.runtime.clock.monotonic();
+    this.startedAtWall = this.runtime.clock.now();
+    this.runtime.counters.downstreamRequests++;
+    this.runtime.counters.downstreamRequestsActive++;
+    this.counted = true;
+  }
+
+  private copyHead(bytes: Buffer, start: number, length: number): void {
+    if (this.requestBytes.length < length) this.requestBytes = Buffer.allocUnsafeSlow(Math.max(length, this.requestBytes.length * 2));
+    bytes.copy(this.requestBytes, 0, start, start + length);
+  }
+
+  private continueThenRoute(): void {
+    this.connection?.write(continueLine, 0, continueLine.length);
+    this.routeRequest();
+  }
+
+  private routeRequest(): void {
+    const chain = this.chain;
+    const request = this.request;
+    if (chain === undefined) return;
+    const sentHost =
+      request.hostField >= 0
+        ? this.requestBytes.latin1Slice(request.valueStart(request.hostField), request.valueEnd(request.hostField))
+        : '';
+    if (request.minorVersion === 0) {
+      if (!chain.table.acceptHttp10) return this.failClosed(426, 'Upgrade Required', flag.DPE, 'low_version');
+      if (sentHost === '' && chain.table.defaultHost === '') return this.failClosed(400, '', flag.DPE, 'missing_host_header');
+    }
+    const target = this.requestBytes.latin1Slice(request.targetStart, request.targetEnd);
+    const parsed = parseTarget(this.method, target, sentHost || chain.table.defaultHost);
+    if (parsed === undefined) return this.failClosed(400, 'Bad Request', flag.DPE, 'http1.invalid_url');
+    if (parsed.authority === '') return this.failClosed(400, '', flag.DPE, 'missing_host_header');
+    this.authorityFromTarget = parsed.authority !== sentHost;
+    this.setAuthority(parsed.authority);
+    this.path = parsed.path;
+    this.pathChanged = parsed.path !== target;
+    const options = chain.table;
+    if ((options.normalizePath || options.mergeSlashes || options.escapedSlashes !== 'keep') && mayNeedNormalizing(this.path)) {
+      const normal = normalizePath(this.path, options);
+      if (normal === undefined) return this.failClosed(400, '', flag.DPE, 'path_normalization_failed');
+      if (normal.redirect) return this.redirectTo(307, normal.path, 'path_normalization_failed');
+      this.pathChanged ||= normal.path !== this.path;
+      this.path = normal.path;
+    }
+    const query = this.path.indexOf('?');
+    this.queryAt = query < 0 ? this.path.length : query;
+    this.choose();
+  }
+
+  private setAuthority(text: string): void {
+    let authority = text.toLowerCase();
+    const table = this.chain?.table;
+    if (table !== undefined && table.stripPort !== 'no') {
+      if (table.stripPort === 'any' || authority.endsWith(`:${this.connection?.facts.localPort}`)) authority = withoutPort(authority);
+    }
+    if (table?.stripTrailingDot === true) authority = authority.replace(/\.(?=$|:\d+$)/, '');
+    this.authority = authority;
+  }
+
+  /** Virtual host, route, filters, action. */
+  private choose(): void {
+    const chain = this.chain;
+    const isConnect = this.request.method === 5;
+    const random = this.runtime.clock.random;
+    const virtualHost = chain?.routes()?.virtualHost(this.authority);
+    const route = virtualHost === undefined ? undefined : findRoute(virtualHost, this, isConnect, random);
+    if (chain === undefined || route === undefined) return this.fail(404, '', flag.NR, 'route_not_found');
+    this.route = route;
+    if (route.virtualHost.table.requireTls) return this.redirectTo(301, `https://${this.authority}${this.path}`, 'direct_response');
+    const action = route.action;
+    if (action.kind === 'forward') {
+      this.forward = action;
+      this.target = action.targets.length === 1 ? action.targets[0] : pickTarget(action, random);
+    }
+    this.target ??= route.target;
+    if (chain.hasCors && this.applyCors(this.target)) return;
+    if (chain.hasFault && this.applyFault(this.target.fault ?? chain.fault)) return;
+    this.act();
+  }
+
+  /** True when CORS answered the request itself. */
+  private applyCors(target: Target): boolean {
+    const cors = target.cors;
+    if (cors === undefined || !drawn(cors.table.enabled, this.runtime.clock.random)) return false;
+    const verdict = judge(cors, this);
+    if (verdict === undefined) return false;
+    this.corsLines = verdict.lines;
+    if (verdict.refuse || verdict.preflight) {
+      this.fail(200, '', 0, 'cors_response');
+      return true;
+    }
+    return false;
+  }
+
+  /** True when a fault holds or ends the request. */
+  private applyFault(fault: CompiledFault | undefined): boolean {
+    if (fault === undefined || fault.active >= fault.table.maxActive || !fault.applies(this)) return false;
+    const { table } = fault;
+    const random = this.runtime.clock.random;
+    if (table.delayMs > 0 && drawn(table.delayFraction, random)) {
+      this.flags |= flag.DI;
+      fault.active++;
+      this.activeFault = fault;
+      this.after(table.delayMs, () => {
+        if (!this.applyAbort(fault)) this.act();
+      });
+      return true;
+    }
+    return this.applyAbort(fault);
+  }
+
+  private applyAbort(fault: CompiledFault): boolean {
+    const { table } = fault;
+    if (table.abortFraction === 0 || (table.abortStatus === 0 && table.abortGrpcStatus < 0)) return false;
+    if (!drawn(table.abortFraction, this.runtime.clock.random)) return false;
+    if (table.abortGrpcStatus >= 0) {
+      this.grpcStatus = table.abortGrpcStatus;
+      this.fail(200, '', flag.FI, 'fault_filter_abort');
+    } else {
+      this.fail(table.abortStatus, 'fault filter abort', flag.FI, 'fault_filter_abort');
+    }
+    return true;
+  }
+
+  /** Runs `next` later unless the request is over by then. */
+  private after(delayMs: number, next: () => void): void {
+    const serial = this.serial;
+    this.runtime.clock.after(delayMs, () => {
+      if (this.serial === serial) next();
+    });
+  }
+
+  private act(): void {
+    const action = this.route?.action;
+    if (action === undefined) return;
+    if (action.kind === 'direct') return this.fail(action.status, action.body, 0, 'direct_response');
+    if (action.kind === 'redirect') return writeRedirect(this, action);
+    if (this.upgrading && !upgradeAllowed(this, action)) return this.fail(403, '', 0, 'upgrade_failed');
+    const name = action.table.clusterHeader === '' ? (this.target?.cluster ?? '') : this.clusterFromHeader(action.table.clusterHeader);
+    const cluster = this.runtime.clusters.get(name);
+    if (cluster === undefined) return this.fail(action.table.notFoundStatus, '', flag.NC, 'cluster_not_found');
+    this.cluster = cluster;
+    if (cluster.table.refusal !== '') return this.fail(503, cluster.table.refusal, flag.UPE, 'http2_upstream_not_supported');
+    if (action.rewrite !== undefined) this.rewrittenPath = action.rewrite(this.path);
+    this.keeping = action.retry !== undefined || action.mirrors.length > 0;
+    if (cluster.ready) return this.attempt();
+    const serial = this.serial;
+    cluster.whenReady(() => {
+      if (this.serial === serial && this.host === undefined && !this.answered) this.attempt();
+    });
+    this.runtime.deadlines.set(this.tryAlarm, headWaitMs);
+  }
+
+  private clusterFromHeader(name: string): string {
+    const at = this.request.find(this.requestBytes, 0, Buffer.from(name));
+    return at < 0 ? '' : this.requestBytes.latin1Slice(this.request.valueStart(at), this.request.valueEnd(at));
+  }
+
+  // --- attempts ---------------------------------------------------------------------------------------------------
+
+  private attempt(): void {
+    const cluster = this.cluster;
+    const forward = this.forward;
+    if (cluster === undefined || forward === undefined) return;
+    this.runtime.deadlines.clear(this.tryAlarm);
+    if (cluster.table.type === 'original-dst') {
+      const serial = this.serial;
+      originalHost(this.runtime, cluster, this, (host) => {
+        if (this.serial === serial) this.attemptHost(host);
+      });
+      return;
+    }
+    const retry = this.attempts > 0 ? forward.retry : undefined;
+    const context = { hash: forward.table.hash.length === 0 ? undefined : hashOf(forward.table.hash, this) };
+    const host =
+      retry?.table.previousHosts === true
+        ? cluster.pick(context, retry.table.hostAttempts, (candidate) => this.tried.includes(candidate.key))
+        : cluster.pickOnce(context);
+    this.attemptHost(host);
+  }
+
+  private attemptHost(host: ClusterHost | undefined): void {
+    const cluster = this.cluster;
+    if (cluster === undefined) return;
+    if (host === undefined) {
+      cluster.noHealthy++;
+      return this.fail(503, 'no healthy upstream', flag.UH, 'no_healthy_upstream');
+    }
+    if (cluster.activeRequests >= cluster.table.maxRequests) return this.overflow(cluster);
+    this.attempts++;
+    this.host = host;
+    cluster.activeRequests++;
+    host.active++;
+    const got = acquire(this.runtime, cluster, host, this);
+    if (got === 'overflow') {
+      this.leaveHost();
+      return this.overflow(cluster);
+    }
+    if (got === 'waiting') this.queued = true;
+    else this.connectionReady(got);
+  }
+
+  private overflow(cluster: Cluster): void {
+    cluster.overflowed++;
+    this.fail(503, `${resetText}overflow`, flag.UO, 'upstream_reset_before_response_started{overflow}');
+  }
+
+  connectionReady(connection: UpstreamConnection): void {
+    this.queued = false;
+    this.upstream = connection;
+    this.sent = true;
+    this.sentAt = this.runtime.clock.monotonic();
+    const forward = this.forward;
+    if (forward?.table.terminateConnect === true) return this.openTunnel(connection);
+    if (this.attempts === 1 && this.keeping && this.runEnd > this.runStart) this.keep(this.run, this.runStart, this.runEnd);
+    const arena = this.runtime.arena;
+    const extra = this.keeping || this.keptLength > 0 ? this.keptLength : this.runEnd - this.runStart;
+    let at = composeRequest(this, arena, extra);
+    if (this.keeping || this.keptLength > 0) {
+      if (this.kept !== undefined) at += this.kept.copy(arena.bytes, at, 0, this.keptLength);
+    } else {
+      at += this.run.copy(arena.bytes, at, this.runStart, this.runEnd);
+    }
+    this.runEnd = this.runStart;
+    if (!this.keeping) this.dropKept();
+    const taken = connection.transport.write(arena.bytes, arena.base, at);
+    arena.sent(at, taken);
+    if (!taken) this.connection?.pause();
+    else if (!this.requestBody.done) this.connection?.resume();
+    if (this.requestBody.done) this.requestSent();
+    this.armIdle();
+  }
+
+  /** The whole request has gone: the route's time begins. */
+  private requestSent(): void {
+    const forward = this.forward;
+    if (forward === undefined) return;
+    const perTry = forward.retry?.table.perTryTimeoutMs ?? 0;
+    if (forward.table.timeoutMs > 0 && this.totalAlarm.list === undefined)
+      this.runtime.deadlines.set(this.totalAlarm, forward.table.timeoutMs);
+    if (perTry > 0) this.runtime.deadlines.set(this.tryAlarm, perTry);
+    if (forward.mirrors.length > 0 && this.attempts === 1)
+      mirror(this, forward.mirrors, this.keeping ? this.kept?.subarray(0, this.keptLength) : undefined);
+  }
+
+  private armIdle(): void {
+    const idle =
+      this.forward === undefined || this.forward.table.idleTimeoutMs < 0
+        ? (this.chain?.table.streamIdleTimeoutMs ?? 0)
+        : this.forward.table.idleTimeoutMs;
+    if (idle > 0) this.runtime.deadlines.set(this.idleAlarm, idle);
+  }
+
+  /** More of the request from the client; returns how far it belongs to this request. */
+  requestData(bytes: Buffer, start: number, end: number): number {
+    if (this.tunnel !== '') {
+      this.toUpstream(bytes, start, end);
+      return end;
+    }
+    if (this.requestBody.done) return start;
+    const stop = this.requestBody.advance(bytes, start, end);
+    if (this.requestBody.bad) {
+      this.dropUpstream();
+      this.fail(400, 'Bad Request', flag.DPE, 'http1.invalid_chunk');
+      return end;
+    }
+    if (this.requestBody.done) this.requestDoneAt = this.runtime.clock.monotonic();
+    if (this.idleAlarm.list !== undefined) this.armIdle();
+    if (!this.sent) {
+      this.keep(bytes, start, stop);
+      if (this.keptLength > pauseAbove && !this.requestBody.done) this.connection?.pause();
+      return stop;
+    }
+    if (this.keeping) this.keep(bytes, start, stop);
+    if (this.upstream !== undefined) {
+      this.toUpstream(bytes, start, stop);
+      if (this.requestBody.done) this.requestSent();
+    }
+    return stop;
+  }
+
+  private toUpstream(bytes: Buffer, start: number, end: number): void {
+    const upstream = this.upstream;
+    if (upstream === undefined || end <= start) return;
+    const arena = this.runtime.arena;
+    arena.reserve(end - start);
+    const to = arena.base + bytes.copy(arena.bytes, arena.base, start, end);
+    const taken = upstream.transport.write(arena.bytes, arena.base, to);
+    arena.sent(to, taken);
+    if (!taken) this.connection?.pause();
+  }
+
+  upstreamDrained(): void {
+    this.connection?.resume();
+  }
+
+  /** Bytes that arrived with the head but could not go out yet. */
+  private settleRun(): void {
+    if (this.runEnd > this.runStart) this.keep(this.run, this.runStart, this.runEnd);
+    this.run = noBytes;
+    this.runStart = 0;
+    this.runEnd = 0;
+  }
+
+  private keep(bytes: Buffer, start: number, end: number): void {
+    if (end <= start) return;
+    const limit = this.route?.table.bufferLimit || this.chain?.bufferLimit || 1024 * 1024;
+    const length = this.keptLength + end - start;
+    if (this.sent && length > limit) {
+      // Too long to be sent twice: what is on its way goes on, retries and mirrors are off.
+      this.keeping = false;
+      this.dropKept();
+      return;
+    }
+    if (this.kept === undefined || this.kept.length < length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(1024, length, (this.kept?.length ?? 0) * 2));
+      this.kept?.copy(larger, 0, 0, this.keptLength);
+      this.kept = larger;
+    }
+    bytes.copy(this.kept, this.keptLength, start, end);
+    this.keptLength = length;
+  }
+  private dropKept(): void {
+    this.kept = undefined;
+    this.keptLength = 0;
+  }
+
+  get fresh(): boolean {
+    return this.forward?.table.terminateConnect === true;
+  }
+
+  // --- what the upstream says -------------------------------------------------------------------------------------
+
+  connectionFailed(reason: string, detail: string): void {
+    this.queued = false;
+    this.transportFailure = detail;
+    const cluster = this.cluster;
+    this.leaveHost();
+    if (cluster !== undefined) countStatus(cluster, 503);
+    if (this.forward?.retry?.onConnectFailure === true && this.retryLater()) return;
+    const text = detail === '' ? '' : `, transport failure reason: ${detail}`;
+    this.fail(
+      503,
+      `${resetText}${reason}${text}`,
+      flag.UF,
+      `upstream_reset_before_response_started{${reason.replaceAll(' ', '_')}${detail === '' ? '' : `|${detail.replaceAll(' ', '_')}`}}`,
+    );
+  }
+
+  upstreamData(bytes: Buffer, start: number, end: number): void {
+    if (this.tunnel !== '') return this.fromTunnel(bytes, start, end);
+    if (this.idleAlarm.list !== undefined) this.armIdle();
+    if (this.answered) return this.relay(bytes, start, end);
+    let from = bytes;
+    let at = start;
+    let stop = end;
+    if (this.held !== undefined) {
+      from = Buffer.concat([this.held, bytes.subarray(start, end)]);
+      this.held = undefined;
+      at = 0;
+      stop = from.length;
+    }
+    const serial = this.serial;
+    while (at < stop) {
+      const length = scanResponse(upstreamHead, from, at, stop, responseLimits);
+      if (length === incomplete) {
+        this.held = Buffer.from(from.subarray(at, stop));
+        return;
+      }
+      if (length < 0) return this.protocolError();
+      if (upstreamHead.status < 200 && upstreamHead.status !== 101) {
+        this.interim(from, at, length);
+        at += length;
+        continue;
+      }
+      this.firstByteAt = this.runtime.clock.monotonic();
+      if (upstreamHead.status === 101) return this.upgraded(from, at, length, stop);
+      this.respond(from, at, at + length, stop);
+      return;
+    }
+    if (this.serial === serial && at < stop) this.protocolError();
+  }
+
+  /** 100, 102 and 103 go on to the client when it can understand them; other interim answers end here. */
+  private interim(bytes: Buffer, start: number, length: number): void {
+    const status = upstreamHead.status;
+    if (this.chain?.table.pass100Continue !== true || this.request.minorVersion === 0 || status > 103 || status === 101) return;
+    const arena = this.runtime.arena;
+    arena.reserve(length);
+    const to = arena.base + bytes.copy(arena.bytes, arena.base, start, start + length);
+    arena.sent(to, this.connection?.write(arena.bytes, arena.base, to) ?? true);
+  }
+
+  private protocolError(): void {
+    const cluster = this.cluster;
+    const host = this.host;
+    this.dropUpstream();
+    if (cluster !== undefined && host !== undefined) cluster.note(host, 0);
+    if (this.forward?.retry?.onReset(true) === true && this.retryLater()) return;
+    this.fail(502, `${resetText}protocol error`, flag.UPE, 'upstream_reset_before_response_started{protocol_error}');
+  }
+
+  /** A final response head: try again, or pass it on with the body bytes that came along. */
+  private respond(bytes: Buffer, start: number, bodyStart: number, end: number): void {
+    const head = upstreamHead;
+    const cluster = this.cluster;
+    const host = this.host;
+    const connection = this.connection;
+    if (cluster === undefined || host === undefined || connection === undefined) return;
+    const grpcAt = head.findId(field.grpcStatus);
+    cluster.note(host, head.status);
+    countStatus(cluster, head.status);
+    host.requestsTotal++;
+    if (head.status >= 500) host.requestsFailed++;
+    else host.requestsOk++;
+    if (this.wantsRetry(bytes, start)) {
+      this.readResponseFraming(head);
+      this.responseBody.advance(bytes, bodyStart, end);
+      const whole = this.responseBody.done && this.responseBody.framing !== 'until-close';
+      this.detachUpstream(whole && !head.close && head.minorVersion === 1);
+      if (this.retryLater()) return;
+    }
+    this.answered = true;
+    this.status = head.status;
+    this.details = 'via_upstream';
+    if (grpcAt >= 0) this.grpcStatus = Number(bytes.latin1Slice(start + head.valueStart(grpcAt), start + head.valueEnd(grpcAt)));
+    this.readResponseFraming(head);
+    this.reusable = !head.close && (head.minorVersion === 1 || head.keepAlive);
+    this.reframe = 'none';
+    if (this.responseBody.framing === 'until-close') {
+      if (this.request.minorVersion === 1) this.reframe = 'chunk';
+      else this.closing = true;
+    } else if (this.responseBody.framing === 'chunked' && this.request.minorVersion === 0) {
+      this.reframe = 'dechunk';
+      this.closing = true;
+    }
+    this.closing ||= this.clientWantsClose || connection.mustClose || !this.requestBody.done;
+    this.rememberResponse(head, bytes, start);
+    const arena = this.runtime.arena;
+    const at = composeResponse(this, head, bytes, start, this.reframe, arena, end - bodyStart);
+    this.writeBody(bytes, bodyStart, end, at);
+  }
+  private reusable = false;
+
+  private get clientWantsClose(): boolean {
+    return this.request.close || (this.request.minorVersion === 0 && !this.request.keepAlive);
+  }
+
+  private readResponseFraming(head: Head): void {
+    if (this.request.method === 1 || head.status === 204 || head.status === 304) this.responseBody.start('none', 0);
+    else if (head.chunked) this.responseBody.start('chunked', 0);
+    else if (head.contentLength >= 0) this.responseBody.start('length', head.contentLength);
+    else {
+      this.responseBody.start('until-close', 0);
+      this.responseBody.done = false;
+    }
+  }
+
+  private relay(bytes: Buffer, start: number, end: number): void {
+    const arena = this.runtime.arena;
+    arena.reserve(end - start + 32);
+    this.writeBody(bytes, start, end, arena.base);
+  }
+
+  /** Appends the body bytes of [start, end) at `at` in the arena, sends, and ends the response when it is whole. */
+  private writeBody(bytes: Buffer, start: number, end: number, at: number): void {
+    const connection = this.connection;
+    const arena = this.runtime.arena;
+    const body = this.responseBody;
+    if (connection === undefined) return;
+    const surplusIsError = body.done;
+    const runs = this.reframe === 'dechunk' ? [] : undefined;
+    body.chunks.payload = runs;
+    const stop = body.advance(bytes, start, end);
+    let to = at;
+    if (runs !== undefined) {
+      for (let i = 0; i < runs.length; i += 2) to += bytes.copy(arena.bytes, to, runs[i], runs[i + 1]);
+    } else if (stop > start) {
+      if (this.reframe === 'chunk') to += arena.bytes.latin1Write(`${(stop - start).toString(16)}\r\n`, to);
+      to += bytes.copy(arena.bytes, to, start, stop);
+      if (this.reframe === 'chunk') to += arena.bytes.latin1Write('\r\n', to);
+    }
+    this.bytesSent += stop - start;
+    if (stop < end || surplusIsError) this.reusable = this.reusable && stop === end;
+    if (to > arena.base) {
+      const taken = connection.write(arena.bytes, arena.base, to);
+      arena.sent(to, taken);
+      if (!taken && !body.done) this.upstream?.transport.pause();
+    }
+    if (body.bad) return this.breakResponse('upstream_reset_after_response_started{protocol_error}', flag.UPE);
+    if (body.done) this.responseDone();
+  }
+
+  private responseDone(): void {
+    this.detachUpstream(this.reusable && this.requestBody.done);
+    this.finish();
+  }
+
+  downstreamDrained(): void {
+    this.upstream?.transport.resume();
+    if (this.upstream === undefined || this.upstream.transport.pendingBytes === 0) this.connection?.resume();
+  }
+
+  upstreamEnded(): void {
+    if (this.tunnel !== '') return this.tunnelHalf('upstream-done');
+    if (this.answered && this.responseBody.framing === 'until-close') return this.endUntilClose();
+    this.upstreamClosed('');
+  }
+
+  private endUntilClose(): void {
+    this.responseBody.done = true;
+    this.reusable = false;
+    if (this.reframe === 'chunk') this.connection?.write(lastChunk, 0, lastChunk.length);
+    this.responseDone();
+  }
+
+  upstreamClosed(code: string): void {
+    if (this.tunnel !== '') return this.endTunnel();
+    if (this.answered && this.responseBody.framing === 'until-close' && code === '') return this.endUntilClose();
+    if (this.answered) return this.breakResponse('upstream_reset_after_response_started{connection_termination}', flag.UC);
+    const cluster = this.cluster;
+    const host = this.host;
+    const sent = this.held !== undefined || this.attempts > 0;
+    this.dropUpstream();
+    if (cluster !== undefined && host !== undefined) {
+      cluster.note(host, 0);
+      host.requestsTotal++;
+      host.requestsFailed++;
+      countStatus(cluster, 503);
+    }
+    if (this.forward?.retry?.onReset(sent) === true && this.retryLater()) return;
+    this.fail(503, `${resetText}connection termination`, flag.UC, 'upstream_reset_before_response_started{connection_termination}');
+  }
+
+  /** The upstream failed in the middle of a response: the client must notice. */
+  private breakResponse(details: string, bit: number): void {
+    this.details = details;
+    this.flags |= bit;
+    const cluster = this.cluster;
+    if (cluster !== undefined && this.host !== undefined) cluster.note(this.host, 0);
+    this.dropUpstream();
+    const connection = this.connection;
+    this.end();
+    connection?.abort();
+    connection?.exchangeDone(true);
+  }
+
+  // --- trying again -----------------------------------------------------------------------------------------------
+
+  private wantsRetry(bytes: Buffer, start: number): boolean {
+    const retry = this.forward?.retry;
+    if (retry === undefined) return false;
+    view.bytes = bytes;
+    view.start = start;
+    return retry.onStatus(upstreamHead.status) || retry.onHead(view satisfies ResponseView);
+  }
+
+  /** Schedules one more attempt when policy, budget and the kept body allow; the current one must be detached. */
+  private retryLater(): boolean {
+    const retry = this.forward?.retry;
+    const cluster = this.cluster;
+    if (retry === undefined || cluster === undefined) return false;
+    if (!this.keeping || !this.requestBody.done) return false;
+    if (retry.requestAllows !== undefined && !retry.requestAllows(this)) return false;
+    if (this.attempts > retry.table.attempts) {
+      this.flags |= flag.URX;
+      return false;
+    }
+    if (!cluster.mayRetry) {
+      cluster.overflowed++;
+      this.flags |= flag.UO;
+      return false;
+    }
+    if (this.lastTried !== '') this.tried.push(this.lastTried);
+    cluster.activeRetries++;
+    cluster.retries++;
+    this.retrying = true;
+    this.held = undefined;
+    this.after(backoffMs(retry.table, this.attempts, this.runtime.clock.random), () => {
+      this.endRetrying();
+      this.attempt();
+    });
+    return true;
+  }
+  private lastTried = '';
+
+  private endRetrying(): void {
+    if (!this.retrying) return;
+    this.retrying = false;
+    if (this.cluster !== undefined) this.cluster.activeRetries--;
+  }
+
+  /** Gives the upstream connection back, or ends it. */
+  private detachUpstream(reusable: boolean): void {
+    const upstream = this.upstream;
+    this.leaveHost();
+    this.upstream = undefined;
+    if (upstream === undefined) return;
+    if (this.upstreamLocalAddress === '') this.upstreamLocalAddress = `${upstream.transport.localAddress}:${upstream.transport.localPort}`;
+    if (reusable) {
+      upstream.transport.resume();
+      upstream.release(true);
+    } else {
+      upstream.discard();
+    }
+  }
+  private upstreamLocalAddress = '';
+
+  private dropUpstream(): void {
+    if (this.queued && this.cluster !== undefined && this.host !== undefined) withdraw(this.cluster, this.host, this);
+    this.queued = false;
+    this.detachUpstream(false);
+  }
+
+  private leaveHost(): void {
+    const host = this.host;
+    if (host === undefined) return;
+    this.runtime.deadlines.clear(this.tryAlarm);
+    this.lastTried = host.key;
+    this.lastHost = host;
+    host.active--;
+    if (this.cluster !== undefined) {
+      this.cluster.activeRequests--;
+      this.cluster.requestsTotal++;
+    }
+    this.host = undefined;
+  }
+  private lastHost: ClusterHost | undefined = undefined;
+
+  // --- tunnels ----------------------------------------------------------------------------------------------------
+
+  /** CONNECT that ends here: the connection's bytes are the tunnel's. */
+  private openTunnel(connection: UpstreamConnection): void {
+    this.status = 200;
+    this.details = 'via_upstream';
+    this.answered = true;
+    this.firstByteAt = this.sentAt;
+    this.tunnel = 'open';
+    this.connection?.write(connectedLine, 0, connectedLine.length);
+    if (this.keptLength > 0 && this.kept !== undefined) connection.transport.write(this.kept, 0, this.keptLength);
+    this.dropKept();
+    this.armIdle();
+    this.connection?.resume();
+  }
+
+  /** 101: the head goes to the client and both ends become a tunnel. */
+  private upgraded(bytes: Buffer, start: number, length: number, end: number): void {
+    if (!this.upgrading) return this.protocolError();
+    this.answered = true;
+    this.status = 101;
+    this.details = 'via_upstream';
+    this.responseBody.start('none', 0);
+    this.rememberResponse(upstreamHead, bytes, start);
+    const arena = this.runtime.arena;
+    const at = composeResponse(this, upstreamHead, bytes, start, 'none', arena, end - start - length);
+    this.tunnel = 'open';
+    this.requestBody.done = true;
+    this.runtime.deadlines.clear(this.totalAlarm);
+    this.runtime.deadlines.clear(this.tryAlarm);
+    const to = at + bytes.copy(arena.bytes, at, start + length, end);
+    this.bytesSent += end - start - length;
+    arena.sent(to, this.connection?.write(arena.bytes, arena.base, to) ?? true);
+  }
+
+  private fromTunnel(bytes: Buffer, start: number, end: number): void {
+    const arena = this.runtime.arena;
+    arena.reserve(end - start);
+    const to = arena.base + bytes.copy(arena.bytes, arena.base, start, end);
+    const taken = this.connection?.write(arena.bytes, arena.base, to) ?? true;
+    arena.sent(to, taken);
+    this.bytesSent += end - start;
+    if (!taken) this.upstream?.transport.pause();
+    if (this.idleAlarm.list !== undefined) this.armIdle();
+  }
+
+  private tunnelHalf(side: 'client-done' | 'upstream-done'): void {
+    if (this.tunnel !== 'open' && this.tunnel !== side) return this.endTunnel();
+    this.tunnel = side;
+    if (side === 'client-done') this.upstream?.transport.end();
+    else this.connection?.transport.end();
+  }
+
+  private endTunnel(): void {
+    this.tunnel = '';
+    this.detachUpstream(false);
+    this.closing = true;
+    this.finish();
+  }
+
+  // --- the client's end -------------------------------------------------------------------------------------------
+
+  /** The client sends nothing more; true when the exchange goes on regardless (tunnels). */
+  downstreamEnded(): boolean {
+    if (this.tunnel === '') return false;
+    this.tunnelHalf('client-done');
+    return true;
+  }
+
+  /** The client is gone: everything of this request stops. */
+  downstreamGone(): void {
+    if (this.connection === undefined) return;
+    if (this.tunnel === '') {
+      this.flags |= flag.DC;
+      this.details = 'downstream_remote_disconnect';
+      if (!this.answered) this.status = 0;
+    }
+    this.tunnel = '';
+    this.dropUpstream();
+    this.end();
+  }
+
+  deadlinePassed(deadline: Deadline): void {
+    if (deadline === this.idleAlarm) return this.idleTooLong();
+    if (deadline === this.tryAlarm) return this.tryTooLong();
+    this.timedOut('response_timeout');
+  }
+
+  private idleTooLong(): void {
+    if (this.tunnel !== '') return this.endTunnel();
+    this.dropUpstream();
+    if (this.answered) {
+      this.flags |= flag.SI;
+      return this.breakAnswered('stream_idle_timeout');
+    }
+    this.closing = true;
+    this.fail(408, 'stream timeout', flag.SI, 'stream_idle_timeout');
+  }
+
+  private tryTooLong(): void {
+    const cluster = this.cluster;
+    const host = this.host;
+    if (cluster === undefined) return;
+    // Still waiting for the cluster's first endpoints.
+    if (this.attempts === 0) return this.fail(503, 'no healthy upstream', flag.UH, 'no_healthy_upstream');
+    if (this.answered) return;
+    this.dropUpstream();
+    if (host !== undefined) cluster.note(host, 0);
+    cluster.timeouts++;
+    if (this.forward?.retry?.onReset(true) === true && this.retryLater()) return;
+    countStatus(cluster, 504);
+    this.fail(504, 'upstream request timeout', flag.UT, 'upstream_per_try_timeout');
+  }
+
+  private timedOut(details: string): void {
+    const cluster = this.cluster;
+    const host = this.host;
+    this.dropUpstream();
+    this.endRetrying();
+    if (cluster !== undefined) {
+      cluster.timeouts++;
+      countStatus(cluster, 504);
+      if (host !== undefined) cluster.note(host, 0);
+    }
+    if (this.answered) {
+      this.flags |= flag.UT;
+      return this.breakAnswered(details);
+    }
+    this.fail(504, 'upstream request timeout', flag.UT, details);
+  }
+
+  private breakAnswered(details: string): void {
+    this.details = details;
+    const connection = this.connection;
+    this.end();
+    connection?.abort();
+    connection?.exchangeDone(true);
+  }
+
+  // --- answers of our own -----------------------------------------------------------------------------------------
+
+  /** Answers the client from here and ends the exchange. */
+  fail(status: number, body: string, bits: number, details: string, location = ''): void {
+    const connection = this.connection;
+    if (connection === undefined || this.answered) return;
+    this.answered = true;
+    this.status = status;
+    this.flags |= bits;
+    this.details = details;
+    this.runEnd = this.runStart;
+    this.closing ||= this.clientWantsClose || connection.mustClose || !this.requestBody.done;
+    this.bytesSent = sendLocalReply(this, connection, status, body, location);
+    this.finish();
+  }
+
+  private failClosed(status: number, body: string, bits: number, details: string): void {
+    this.closing = true;
+    this.fail(status, body, bits, details);
+  }
+
+  private redirectTo(status: number, location: string, details: string): void {
+    this.fail(status, '', 0, details, location);
+  }
+
+  // --- the end ----------------------------------------------------------------------------------------------------
+
+  private finish(): void {
+    const connection = this.connection;
+    const closing = this.closing;
+    this.end();
+    connection?.exchangeDone(closing);
+  }
+
+  /** Accounts for the request and makes the object ready for another. */
+  private end(): void {
+    const { deadlines, counters } = this.runtime;
+    if (this.totalAlarm.list !== undefined) deadlines.clear(this.totalAlarm);
+    if (this.tryAlarm.list !== undefined) deadlines.clear(this.tryAlarm);
+    if (this.idleAlarm.list !== undefined) deadlines.clear(this.idleAlarm);
+    this.endRetrying();
+    this.leaveHost();
+    if (this.activeFault !== undefined) this.activeFault.active--;
+    if (this.counted) counters.downstreamRequestsActive--;
+    this.endedAt = this.runtime.clock.monotonic();
+    this.account();
+    this.giveBack();
+  }
+
+  private account(): void {
+    const chain = this.chain;
+    const connection = this.connection;
+    if (chain === undefined || connection === undefined) return;
+    const host = this.lastHost;
+    const peerAt = this.request.findId(field.peerMetadataId);
+    let peer = 0;
+    if (peerAt >= 0) {
+      const text = this.requestBytes.latin1Slice(this.request.valueStart(peerAt), this.request.valueEnd(peerAt));
+      if (text !== connection.peer) {
+        connection.peer = text;
+        connection.peerId = this.runtime.metrics.peerId(text);
+      }
+      peer = connection.peerId;
+    }
+    const upstream =
+      host === undefined ? this.runtime.metrics.upstreamId(this.clusterName, '') : metricId(this.runtime, this.clusterName, host);
+    this.runtime.metrics.request(
+      chain.outbound,
+      upstream,
+      peer,
+      this.status,
+      this.flags,
+      this.grpcStatus,
+      this.durationMs,
+      this.requestBody.received,
+      this.bytesSent,
+    );
+    for (let i = 0; i < chain.logs.length; i++) chain.logs[i]?.write(this);
+  }
+
+  /** Puts the object back unused or after its request. */
+  giveBack(): void {
+    this.serial++;
+    this.connection = undefined;
+    this.chain = undefined;
+    this.counted = false;
+    this.pathChanged = false;
+    this.authorityFromTarget = false;
+    this.authority = '';
+    this.path = '';
+    this.queryAt = 0;
+    this.route = undefined;
+    this.target = undefined;
+    this.forward = undefined;
+    this.rewrittenPath = undefined;
+    this.upgrading = false;
+    if (this.corsLines.length > 0) this.corsLines = [];
+    this.requestId = '';
+    this.cookie = '';
+    this.cluster = undefined;
+    this.host = undefined;
+    this.lastHost = undefined;
+    this.lastTried = '';
+    this.upstream = undefined;
+    this.upstreamLocalAddress = '';
+    this.queued = false;
+    this.sent = false;
+    this.answered = false;
+    this.tunnel = '';
+    this.attempts = 0;
+    if (this.tried.length > 0) this.tried = [];
+    this.held = undefined;
+    this.activeFault = undefined;
+    this.dropKept();
+    this.keeping = false;
+    this.run = noBytes;
+    this.runStart = 0;
+    this.runEnd = 0;
+    this.status = 0;
+    this.flags = 0;
+    this.details = '';
+    this.terminationDetails = '';
+    this.transportFailure = '';
+    this.bytesSent = 0;
+    this.grpcStatus = -1;
+    this.closing = false;
+    this.reusable = false;
+    this.reframe = 'none';
+    this.requestDoneAt = -1;
+    this.firstByteAt = -1;
+    if (this.shownResponse.length > 0) this.shownResponse.length = 0;
+    if (this.requestBytes.length > retainedBytes) this.requestBytes = Buffer.allocUnsafeSlow(1024);
+    pool.push(this);
+  }
+
+  private rememberResponse(head: Head, bytes: Buffer, start: number): void {
+    const fields = this.chain?.loggedResponseFields;
+    if (fields === undefined || fields.length === 0) return;
+    for (let i = 0; i < fields.length; i++) {
+      const wanted = fields[i];
+      if (wanted === undefined) continue;
+      if (wanted.id === field.serviceTime) {
+        this.shownResponse[i] = String(this.responseDurationMs < 0 ? 0 : Math.round(this.firstByteAt - this.sentAt));
+        continue;
+      }
+      const at = head.find(bytes, start, wanted.bytes);
+      this.shownResponse[i] = at < 0 ? undefined : bytes.latin1Slice(start + head.valueStart(at), start + head.valueEnd(at));
+    }
+  }
+
+  // --- what formats and logs read ---------------------------------------------------------------------------------
+
+  readonly logKind = 'http';
+  get durationMs(): number {
+    return Math.round((this.endedAt || this.runtime.clock.monotonic()) - this.startedAt);
+  }
+  get requestDurationMs(): number {
+    return this.requestDoneAt < 0 ? -1 : Math.round(this.requestDoneAt - this.startedAt);
+  }
+  get responseDurationMs(): number {
+    return this.firstByteAt < 0 ? -1 : Math.round(this.firstByteAt - this.startedAt);
+  }
+  /** Milliseconds the upstream took to answer. */
+  get serviceTimeMs(): number {
+    return Math.max(0, Math.round(this.firstByteAt - this.sentAt));
+  }
+  get bytesReceived(): number {
+    return this.requestBody.received;
+  }
+  get protocol(): string {
+    return this.method === '' ? '' : this.request.minorVersion === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
+  }
+  get upstreamHost(): string {
+    return (this.host ?? this.lastHost)?.label ?? '';
+  }
+  get upstreamLocal(): string {
+    const transport = this.upstream?.transport;
+    return transport === undefined ? this.upstreamLocalAddress : `${transport.localAddress}:${transport.localPort}`;
+  }
+  get clusterName(): string {
+    return this.cluster?.table.name ?? '';
+  }
+  get downstreamRemote(): string {
+    return this.connection?.facts.remote ?? '';
+  }
+  get downstreamLocal(): string {
+    return this.connection?.facts.local ?? '';
+  }
+  get serverName(): string {
+    return this.connection?.facts.serverName ?? '';
+  }
+  get routeName(): string {
+    return this.route?.table.name ?? '';
+  }
+  get virtualHostName(): string {
+    return this.route?.virtualHost.table.name ?? '';
+  }
+  get chainName(): string {
+    return this.chain?.chainName ?? '';
+  }
+  get listenerName(): string {
+    return this.chain?.listenerName ?? '';
+  }
+  get direction(): string {
+    return this.chain?.direction ?? '';
+  }
+  get connectionId(): number {
+    return this.connection?.facts.id ?? 0;
+  }
+  get requestHeadBytes(): number {
+    return this.request.length;
+  }
+  get hostname(): string {
+    return this.runtime.facts.hostname;
+  }
+  addedField(name: string): string | undefined {
+    if (name === 'x-request-id') return this.requestId || undefined;
+    if (name === 'x-forwarded-proto') return this.scheme;
+    return name === 'x-envoy-original-path' && this.rewrittenPath !== undefined ? this.path : undefined;
+  }
+  environment(name: string): string {
+    return this.runtime.facts.environment[name] ?? '';
+  }
+  metadata(source: 'route' | 'cluster' | 'host', key: string): string {
+    if (source === 'route') return this.route?.table.metadata[key] ?? '';
+    if (source === 'cluster') return this.cluster?.table.metadata[key] ?? '';
+    return (this.host ?? this.lastHost)?.table.metadata[key] ?? '';
+  }
+  responseField(lower: string): string | undefined {
+    const at = this.chain?.loggedResponseFields.findIndex((wanted) => wanted.name === lower) ?? -1;
+    return at < 0 ? undefined : this.shownResponse[at];
+  }
+}
+
+const resetText = 'upstream connect error or disconnect/reset before headers. reset reason: ';
+const continueLine = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
+const connectedLine = Buffer.from('HTTP/1.1 200 OK\r\n\r\n');
+const lastChunk = Buffer.from('0\r\n\r\n');
+
+function pickTarget(forward: Forward, random: () => number): Target | undefined {
+  let point = random() * forward.table.totalWeight;
+  for (const target of forward.targets) {
+    point -= target.weight;
+    if (point < 0) return target;
+  }
+  return forward.targets.at(-1);
+}
+
+function countStatus(cluster: Cluster, status: number): void {
+  const at = Math.floor(status / 100);
+  cluster.byClass[at] = (cluster.byClass[at] ?? 0) + 1;
+}
+
+const metricIds = new WeakMap<ClusterHost, number>();
+function metricId(runtime: Runtime, cluster: string, host: ClusterHost): number {
+  let id = metricIds.get(host);
+  if (id === undefined) {
+    id = runtime.metrics.upstreamId(cluster, host.table.metadata['istio:workload'] ?? host.table.metadata['istio.workload'] ?? '');
+    metricIds.set(host, id);
+  }
+  return id;
+}
