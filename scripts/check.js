@@ -19,6 +19,7 @@ async function main() {
       return { ...lines(failures), notices };
     },
     links: async () => lines((await import('./check/links.js')).checkLinks(root)),
+    lock: () => node(['scripts/complete-lock.js', '--check']),
     drift: () => node(['-C', 'source', '--disable-warning=ExperimentalWarning', 'scripts/gen.ts', '--check']),
     unused: () => tool('knip/bin/knip.js', ['--no-progress']),
   };
