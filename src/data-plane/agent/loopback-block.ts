@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
+import { endianness } from 'node:os';
 import { codeOf, Fault } from '#base/fault.ts';
 import { blockSize, numberToIpv4, workloadAddress } from '#base/loopback.ts';
 
@@ -43,10 +45,38 @@ export async function claimBlock(name: string, oneAddress: boolean): Promise<Loo
 }
 
 async function claimAddresses(index: number): Promise<LoopbackBlock | undefined> {
-  const block = `${numberToIpv4(firstBlock + index * blockSize)}/20`;
+  const first = firstBlock + index * blockSize;
+  const block = `${numberToIpv4(first)}/20`;
   const address = workloadAddress(block);
   const lock = await tryListen(address, statusPort);
-  return lock && { address, outbound: { block }, lock };
+  if (!lock) return undefined;
+  // An Envoy that outlived its agent shares its ports with whoever binds them next (SO_REUSEPORT): half of our requests
+  // would be its.
+  if (listenersIn(first) > 1) {
+    lock.close();
+    return undefined;
+  }
+  return { address, outbound: { block }, lock };
+}
+
+/** TCP state of a listening socket in /proc/net/tcp. */
+const listening = '0A';
+
+/** Sockets that listen on addresses of the block that begins at this number, our lock included. */
+function listenersIn(first: number): number {
+  const lines = readFileSync('/proc/net/tcp', 'latin1').split('\n').slice(1);
+  return lines.filter((line) => {
+    const [, local = '', , state] = line.trim().split(/\s+/);
+    if (state !== listening) return false;
+    // The address is in the byte order of the machine.
+    const raw = Number.parseInt(local.slice(0, 8), 16);
+    const address = endianness() === 'LE' ? swapBytes(raw) : raw;
+    return address >= first && address < first + blockSize;
+  }).length;
+}
+
+function swapBytes(value: number): number {
+  return (value & 0xff) * 2 ** 24 + ((value >>> 8) & 0xff) * 2 ** 16 + ((value >>> 16) & 0xff) * 2 ** 8 + (value >>> 24);
 }
 
 async function claimPorts(index: number): Promise<LoopbackBlock | undefined> {

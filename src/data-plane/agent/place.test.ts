@@ -21,6 +21,18 @@ test('a block belongs to one owner and is free again when its lock closes', asyn
   for (const block of [second, third]) block.lock.close();
 });
 
+test('a block where something still listens is left alone', async () => {
+  const first = await claimBlock('outlived', false);
+  const left = createServer().listen(9080, first.address.replace(/1$/, '77'));
+  await once(left, 'listening');
+  first.lock.close();
+  await once(first.lock, 'close');
+  const second = await claimBlock('outlived', false);
+  assert.notEqual(second.address, first.address);
+  second.lock.close();
+  left.close();
+});
+
 test('where there is one address, workloads differ by ports', async () => {
   const [first, second] = [await claimBlock('one', true), await claimBlock('one', true)];
   assert.equal(first.address, '127.0.0.1');
