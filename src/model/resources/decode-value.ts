@@ -19,6 +19,7 @@ export interface SchemaNode {
   readonly minimum?: number;
   readonly maximum?: number;
   readonly default?: unknown;
+  readonly 'x-empty-items'?: boolean;
   readonly 'x-one-of'?: readonly (readonly string[])[];
   readonly 'x-kubernetes-int-or-string'?: boolean;
   readonly 'x-kubernetes-preserve-unknown-fields'?: boolean;
@@ -137,7 +138,8 @@ function visitList(node: SchemaNode, value: unknown, path: Path, issues: Issue[]
   if (!items) return value;
   let out: unknown[] | undefined;
   for (const [index, item] of value.entries()) {
-    const decoded = visit(items, item, [...path, index], issues);
+    const given = item === null && node['x-empty-items'] ? {} : item;
+    const decoded = visit(items, given, [...path, index], issues);
     if (decoded !== item) {
       out ??= [...value];
       out[index] = decoded;

@@ -36,6 +36,7 @@ export function decodeObject<Spec>(table: KindTable<Spec, unknown>, raw: unknown
     { isNamespaced: table.namespaced, defaultNamespace: options.defaultNamespace ?? 'default' },
     issues,
   );
+  if (table.group.endsWith('istio.io')) issues.push(...annotationIssues(metadata.annotations));
   const spec = decodeBody(table, raw, issues);
   if (spec !== undefined && issues.every((issue) => severityOf(issue, options) !== 'error')) {
     issues.push(...(table.validate?.(spec, metadata) ?? []));
@@ -50,6 +51,25 @@ export function decodeObject<Spec>(table: KindTable<Spec, unknown>, raw: unknown
     ...(metadata.generation ? { generation: metadata.generation } : {}),
   };
   return { resource: { apiVersion, kind: table.kind, metadata, spec, ...status, origin: where }, problems };
+}
+
+/** Annotations that only other kinds, or nobody, may carry. Istio 1.30: pkg/config/validation. */
+function annotationIssues(annotations: Readonly<Record<string, string>>): Issue[] {
+  const path = (name: string) => ['metadata', 'annotations', name];
+  return [
+    ...('internal.istio.io/webhook-always-reject' in annotations
+      ? [
+          {
+            code: 'MW0109' as const,
+            path: path('internal.istio.io/webhook-always-reject'),
+            message: 'the annotation asks for the object to be refused',
+          },
+        ]
+      : []),
+    ...('istio.io/dry-run' in annotations
+      ? [{ code: 'MW0109' as const, path: path('istio.io/dry-run'), message: 'only an AuthorizationPolicy can be tried without effect' }]
+      : []),
+  ];
 }
 
 function checkVersion(

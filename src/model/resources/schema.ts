@@ -111,10 +111,11 @@ export function integerOrText(description: string): Schema<number | string> {
   return Type.Unsafe({ description, 'x-kubernetes-int-or-string': true });
 }
 
+/** With `x-empty-items` an entry without a value (`- ` alone) counts as an empty object. */
 export function list<T>(
   description: string,
   items: Schema<T>,
-  options: { default?: readonly T[]; minItems?: number } = {},
+  options: { default?: readonly T[]; minItems?: number; 'x-empty-items'?: boolean } = {},
 ): Schema<readonly T[]> {
   return Type.Unsafe(Type.Array(items, { description, ...options }));
 }

@@ -11,10 +11,7 @@ export function checkHttpRoutes(spec: VirtualService, isDelegate: boolean, repor
   for (const [i, route] of (spec.http ?? []).entries()) {
     const path: Path = ['spec', 'http', i];
     checkActions(route, isDelegate, path, report);
-    for (const [j, match] of (route.match ?? []).entries()) {
-      checkMatch(match, [...path, 'match', j], report);
-      if (isDelegate || route.delegate) checkDelegableMatch(match, [...path, 'match', j], report);
-    }
+    for (const [j, match] of (route.match ?? []).entries()) checkMatch(match, [...path, 'match', j], report);
     for (const [j, { destination, headers }] of (route.route ?? []).entries()) {
       checkDestination(destination, [...path, 'route', j, 'destination'], report);
       checkHeaders(headers, [...path, 'route', j, 'headers'], report);
@@ -22,7 +19,7 @@ export function checkHttpRoutes(spec: VirtualService, isDelegate: boolean, repor
     checkWeights(route.route ?? [], [...path, 'route'], report);
     checkMirrors(route, path, report);
     checkHeaders(route.headers, [...path, 'headers'], report);
-    checkDuration(route.timeout, [...path, 'timeout'], report, route.timeout !== undefined && parseDuration(route.timeout) === 0 ? 0 : 1);
+    checkDuration(route.timeout, [...path, 'timeout'], report);
     if (route.redirect) checkRedirect(route, route.redirect, [...path, 'redirect'], report);
     if (route.rewrite) checkRewrite(route.rewrite, [...path, 'rewrite'], report);
     checkDirectResponse(route, path, report);
@@ -74,26 +71,6 @@ function checkMatch(match: HttpMatchRequest, path: Path, report: Report): void {
   if (match.statPrefix !== undefined && match.statPrefix.trim() === '') report('MW0204', [...path, 'statPrefix'], 'the prefix is blank');
 }
 
-/** Conditions of a root and of its delegate must both hold; whether two regular expressions can is not decidable. */
-function checkDelegableMatch(match: HttpMatchRequest, path: Path, report: Report): void {
-  const found = [
-    ...(['uri', 'scheme', 'method', 'authority'] as const).filter((field) => match[field]?.regex !== undefined).map((field) => [field]),
-    ...(['headers', 'withoutHeaders', 'queryParams'] as const).flatMap((field) =>
-      Object.entries(match[field] ?? {})
-        .filter(([, condition]) => condition.regex !== undefined)
-        .map(([name]) => [field, name]),
-    ),
-  ];
-  for (const field of found) {
-    report(
-      'MW0205',
-      [...path, ...field],
-      'regular expressions cannot be used in rules that take part in delegation',
-      'Use exact or prefix.',
-    );
-  }
-}
-
 function checkStringMatch(match: StringMatch | undefined, path: Path, report: Report): void {
   if (match?.prefix === '') report('MW0204', [...path, 'prefix'], 'the prefix is empty', 'Leave the condition out to accept anything.');
   if (match?.regex === '') report('MW0203', [...path, 'regex'], 'the expression is empty');
@@ -132,9 +109,9 @@ function checkRedirect(route: HttpRoute, redirect: HttpRedirect, path: Path, rep
     report('MW0113', [...path, 'scheme'], `expected \`http\` or \`https\`, found \`${redirect.scheme}\``);
   }
   if (redirect.port !== undefined && redirect.port !== 0) checkPort(redirect.port, [...path, 'port'], report);
-  const isByPrefix = route.match?.length && route.match.every((match) => match.uri?.prefix !== undefined);
+  const isByPrefix = (route.match ?? []).every((match) => !match.uri || match.uri.prefix !== undefined);
   if (redirect.prefixRewrite !== undefined && !isByPrefix) {
-    report('MW0205', [...path, 'prefixRewrite'], 'prefixRewrite needs a uri prefix in every match of the rule');
+    report('MW0205', [...path, 'prefixRewrite'], 'prefixRewrite needs every uri of the matches to be a prefix');
   }
 }
 

@@ -81,7 +81,7 @@ export function checkFault(fault: HttpFaultInjection, path: Path, report: Report
     }
     if (delay.exponentialDelay !== undefined)
       report('MW0213', [...at, 'exponentialDelay'], 'exponential delays are not supported', 'Use fixedDelay.');
-    else if (delay.fixedDelay === undefined) report('MW0112', [...at, 'fixedDelay'], 'expected the length of the delay');
+    else if (delay.fixedDelay === undefined) report('IST0133', at, 'the delay says no fixedDelay, so it has no effect', 'Set fixedDelay.');
     checkDuration(delay.fixedDelay, [...at, 'fixedDelay'], report);
   }
   if (abort) checkAbort(abort, [...path, 'abort'], report);

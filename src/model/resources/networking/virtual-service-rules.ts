@@ -1,17 +1,7 @@
 import { isIp } from '../address.ts';
 import type { Issue, Path } from '../issue.ts';
 import type { ObjectMeta } from '../object.ts';
-import {
-  checkExportTo,
-  checkLabels,
-  checkPort,
-  checkSubnet,
-  collector,
-  isDnsLabel,
-  isFqdn,
-  isWildcardDomain,
-  type Report,
-} from './checks.ts';
+import { checkExportTo, checkLabels, checkPort, checkSubnet, collector, isWildcardDomain, type Report } from './checks.ts';
 import type { RouteDestination } from './destination.ts';
 import { checkDestination, checkGateways, checkSourceNamespace, checkWeights, meshGateway } from './destination-checks.ts';
 import { isClaim } from './header-checks.ts';

@@ -151,7 +151,7 @@ const httpRoute = message(
   'An HTTP rule: conditions, and what happens to requests that meet one of them. The first rule that matches wins.',
   {
     name: text('Name of the rule; appears in access logs.'),
-    match: list('Conditions of which one must hold. Empty: every request.', httpMatchRequest),
+    match: list('Conditions of which one must hold. Empty: every request.', httpMatchRequest, { 'x-empty-items': true }),
     route: list('Destinations among which requests are split by weight.', httpRouteDestination),
     redirect: httpRedirect,
     directResponse: httpDirectResponse,
