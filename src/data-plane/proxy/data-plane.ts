@@ -65,6 +65,18 @@ export interface ListenerFailure {
   readonly error: string;
 }
 
+/** What came of an update: listeners that failed, and how many still wait for their routes. */
+export interface Applied {
+  readonly failures: readonly ListenerFailure[];
+  readonly warming: number;
+}
+
+/** How to drain. Without `stopAccepting` new connections are still served, and asked to close after their answer. */
+export interface Drain {
+  readonly inboundOnly: boolean;
+  readonly stopAccepting: boolean;
+}
+
 /** One thread's proxy: takes compiled tables, serves traffic. Knows nothing of protobuf or xDS. */
 export class DataPlane {
   private readonly runtime: Runtime;
@@ -100,7 +112,7 @@ export class DataPlane {
   }
 
   /** Puts an update in force between two requests; resolves when new listeners listen or failed to. */
-  async apply(update: TableUpdate): Promise<ListenerFailure[]> {
+  async apply(update: TableUpdate): Promise<Applied> {
     for (const { name, hosts } of update.endpoints) this.endpoints.set(name, hosts);
     for (const name of update.removedEndpoints) this.endpoints.delete(name);
     for (const table of update.clusters) {
@@ -125,7 +137,7 @@ export class DataPlane {
       this.listeners.delete(name);
     }
     for (const table of update.listeners) this.warming.set(table.name, table);
-    return await this.activate();
+    return { failures: await this.activate(), warming: this.warming.size };
   }
 
   private giveEndpoints(update: TableUpdate): void {
@@ -163,11 +175,11 @@ export class DataPlane {
     return failures;
   }
 
-  /** Asks every client to close after its response; `stopAccepting` also closes the listening sockets. */
-  drain(stopAccepting: boolean): void {
-    this.runtime.draining = true;
+  drain(drain: Drain): void {
+    if (!drain.inboundOnly) this.runtime.draining = true;
     for (const listener of this.listeners.values()) {
-      if (stopAccepting) listener.stop();
+      if (drain.inboundOnly && listener.table.direction !== 'inbound') continue;
+      if (drain.stopAccepting) listener.stop();
       else listener.drain();
     }
   }

@@ -5,7 +5,7 @@ import type { Logger } from '#process/log.ts';
 import { type Verdict, type XdsClient, xdsClient } from '#xds/client.ts';
 import { type AdminServer, startAdmin } from './admin/admin.ts';
 import { Configuration, type Resource, typeUrls } from './configuration.ts';
-import type { ThreadStats } from './data-plane.ts';
+import type { Drain, ThreadStats } from './data-plane.ts';
 import { mergeRows, mergeStats } from './merge-stats.ts';
 import type { AccessRecord, MetricRow } from './records.ts';
 import { Threads } from './threads.ts';
@@ -57,18 +57,19 @@ export interface ProxyHandle {
 
 /** Starts a proxy: this thread speaks xDS and compiles, worker threads serve. Resolves when the admin port answers. */
 export async function startProxy(options: ProxyOptions): Promise<ProxyHandle> {
-  const proxy = new Proxy(options);
+  const proxy = new EmbeddedProxy(options);
   await proxy.start();
   return proxy;
 }
 
-class Proxy implements ProxyHandle {
+class EmbeddedProxy implements ProxyHandle {
   state: ProxyState = 'starting';
   private readonly options: ProxyOptions;
   private readonly configuration: Configuration;
   private readonly threads: Threads;
   private client: XdsClient | undefined = undefined;
   private admin: AdminServer | undefined = undefined;
+  private heardListeners = false;
   private readonly asked = { [typeUrls.endpoints]: new Set<string>(), [typeUrls.route]: new Set<string>() };
 
   constructor(options: ProxyOptions) {
@@ -110,7 +111,7 @@ class Proxy implements ProxyHandle {
         state: () => this.state,
         restarts: () => threads.restarts,
         stats: () => this.stats(),
-        drain: () => this.beginDrain(false),
+        drain: (drain) => this.beginDrain(drain),
       });
     }
     if (options.xds === undefined) {
@@ -141,9 +142,10 @@ class Proxy implements ProxyHandle {
 
   async update(typeUrl: string, added: readonly Resource[], removed: readonly string[]): Promise<Verdict> {
     const { update, errors } = this.configuration.take(typeUrl, added, removed);
-    const failures = await this.threads.apply(update);
+    const { failures, warming } = await this.threads.apply(update);
     this.subscribe();
-    if (typeUrl === typeUrls.listener && this.state === 'starting') this.state = 'live';
+    if (typeUrl === typeUrls.listener) this.heardListeners = true;
+    if (this.heardListeners && warming === 0 && this.state === 'starting') this.state = 'live';
     const all = [...errors, ...failures.map((failure) => `${failure.listener}: ${failure.error}`)];
     for (const error of all) this.options.log.warn('configuration refused', { typeUrl, error });
     return all.length === 0 ? undefined : all.join('; ');
@@ -181,13 +183,13 @@ class Proxy implements ProxyHandle {
     this.threads.setRecording(on);
   }
 
-  private beginDrain(stopAccepting: boolean): void {
-    this.state = 'draining';
-    this.threads.drain(stopAccepting);
+  private beginDrain(drain: Drain): void {
+    if (!drain.inboundOnly) this.state = 'draining';
+    this.threads.drain(drain);
   }
 
   async drain(timeoutMs: number): Promise<void> {
-    this.beginDrain(true);
+    this.beginDrain({ inboundOnly: false, stopAccepting: true });
     const until = this.options.clock.monotonic() + timeoutMs;
     while (this.options.clock.monotonic() < until) {
       if ((await this.stats()).downstream.active === 0) return;

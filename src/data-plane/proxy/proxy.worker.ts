@@ -20,14 +20,14 @@ const plane = new DataPlane({
 async function obey(message: ToThread): Promise<void> {
   switch (message.kind) {
     case 'update':
-      return say({ kind: 'applied', id: message.id, failures: await plane.apply(message.update) });
+      return say({ kind: 'applied', id: message.id, applied: await plane.apply(message.update) });
     case 'stats':
       return say({ kind: 'stats', id: message.id, stats: plane.stats() });
     case 'recording':
       plane.recording = message.on;
       return;
     case 'drain':
-      return plane.drain(message.stopAccepting);
+      return plane.drain(message.drain);
     case 'close':
       await plane.close();
       return say({ kind: 'closed', id: message.id });

@@ -1,4 +1,4 @@
-import type { ListenerFailure, ThreadStats } from './data-plane.ts';
+import type { Applied, Drain, ThreadStats } from './data-plane.ts';
 import type { AccessRecord } from './records.ts';
 import type { TableUpdate } from './table.ts';
 
@@ -7,12 +7,12 @@ export type ToThread =
   | { readonly kind: 'update'; readonly id: number; readonly update: TableUpdate }
   | { readonly kind: 'stats'; readonly id: number }
   | { readonly kind: 'recording'; readonly on: boolean }
-  | { readonly kind: 'drain'; readonly stopAccepting: boolean }
+  | { readonly kind: 'drain'; readonly drain: Drain }
   | { readonly kind: 'close'; readonly id: number };
 
 /** What a data-plane thread says back. */
 export type FromThread =
-  | { readonly kind: 'applied'; readonly id: number; readonly failures: readonly ListenerFailure[] }
+  | { readonly kind: 'applied'; readonly id: number; readonly applied: Applied }
   | { readonly kind: 'stats'; readonly id: number; readonly stats: ThreadStats }
   | { readonly kind: 'closed'; readonly id: number }
   | { readonly kind: 'records'; readonly batch: readonly AccessRecord[] }

@@ -4,7 +4,7 @@ import type { Clock } from '#base/clock.ts';
 import { messageOf } from '#base/fault.ts';
 import type { Logger } from '#process/log.ts';
 import { workerUrl } from '#process/worker.ts';
-import type { ListenerFailure, ThreadStats } from './data-plane.ts';
+import type { Applied, Drain, ThreadStats } from './data-plane.ts';
 import type { AccessRecord } from './records.ts';
 import type { NodeFacts } from './runtime.ts';
 import type { TableUpdate } from './table.ts';
@@ -36,12 +36,11 @@ export class Threads {
     for (let index = 0; index < options.count; index++) this.slots.push(new Slot(options, index, () => this.recording));
   }
 
-  async apply(update: TableUpdate): Promise<ListenerFailure[]> {
-    const answers = await Promise.all(
-      this.slots.map((slot) => slot.ask<readonly ListenerFailure[]>((id) => ({ kind: 'update', id, update }), [])),
-    );
-    const byListener = new Map(answers.flat().map((failure) => [failure.listener, failure]));
-    return [...byListener.values()];
+  async apply(update: TableUpdate): Promise<Applied> {
+    const nothing: Applied = { failures: [], warming: 0 };
+    const answers = await Promise.all(this.slots.map((slot) => slot.ask<Applied>((id) => ({ kind: 'update', id, update }), nothing)));
+    const byListener = new Map(answers.flatMap((answer) => answer.failures).map((failure) => [failure.listener, failure]));
+    return { failures: [...byListener.values()], warming: Math.max(...answers.map((answer) => answer.warming)) };
   }
 
   stats(): Promise<ThreadStats[]> {
@@ -55,8 +54,8 @@ export class Threads {
     for (const slot of this.slots) slot.tell({ kind: 'recording', on });
   }
 
-  drain(stopAccepting: boolean): void {
-    for (const slot of this.slots) slot.tell({ kind: 'drain', stopAccepting });
+  drain(drain: Drain): void {
+    for (const slot of this.slots) slot.tell({ kind: 'drain', drain });
   }
 
   async close(): Promise<void> {
@@ -153,15 +152,20 @@ class Slot {
   private hear(message: FromThread): void {
     switch (message.kind) {
       case 'records':
-        return this.options.records(message.batch);
+        this.options.records(message.batch);
+        return;
       case 'report':
-        return this.options.log[message.level](message.message, message.context);
+        this.options.log[message.level](message.message, message.context);
+        return;
       case 'applied':
-        return this.answer(message.id, message.failures);
+        this.answer(message.id, message.applied);
+        return;
       case 'stats':
-        return this.answer(message.id, message.stats);
+        this.answer(message.id, message.stats);
+        return;
       case 'closed':
-        return this.answer(message.id, true);
+        this.answer(message.id, true);
+        return;
     }
   }
 

@@ -5,7 +5,7 @@ import { messageOf } from '#base/fault.ts';
 import { detach } from '#base/task.ts';
 import { type Logger, logLevels, setLogLevel } from '#process/log.ts';
 import type { Configuration } from '../configuration.ts';
-import type { ThreadStats } from '../data-plane.ts';
+import type { Drain, ThreadStats } from '../data-plane.ts';
 import type { ProxyState } from '../proxy.ts';
 import { clustersJson, clustersText, listenersJson, listenersText } from './listings.ts';
 import { prometheusText, statsText } from './stats-text.ts';
@@ -20,7 +20,7 @@ export interface AdminOptions {
   state(): ProxyState;
   restarts(): number;
   stats(): Promise<ThreadStats>;
-  drain(): void;
+  drain(drain: Drain): void;
 }
 
 export interface AdminServer {
@@ -78,8 +78,8 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
     },
   };
   const change: Record<string, Handler> = {
-    '/drain_listeners': () => {
-      options.drain();
+    '/drain_listeners': (query) => {
+      options.drain({ inboundOnly: query.has('inboundonly'), stopAccepting: !query.has('graceful') });
       return text('OK\n');
     },
     '/healthcheck/fail': () => {

@@ -20,7 +20,6 @@ import { decodeChecked, durationMs, reject, typeOf, unpack } from './rejection.t
 import { textOf } from './route.ts';
 
 const httpOptionsKey = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
-const unlimited = 0xffffffff;
 const hourMs = 3_600_000;
 
 const types: Readonly<Record<number, ClusterTable['type']>> = {
@@ -145,7 +144,7 @@ function limits(cluster: Cluster, common: CommonOptions | undefined) {
   const budget = threshold?.retryBudget;
   const timeouts = common ?? cluster.commonHttpProtocolOptions;
   return {
-    maxConnections: threshold?.maxConnections ?? (cluster.circuitBreakers === undefined ? 1024 : 1024),
+    maxConnections: threshold?.maxConnections ?? 1024,
     maxPending: threshold?.maxPendingRequests ?? 1024,
     maxRequests: threshold?.maxRequests ?? 1024,
     maxRetries: threshold?.maxRetries ?? 3,

@@ -173,7 +173,10 @@ function addClientAddress(exchange: Exchange): void {
   const address = exchange.connection?.facts.remoteAddress ?? '';
   if (exchange.chain?.table.skipForwardedForAppend === true) return;
   const at = exchange.request.findId(field.forwardedFor);
-  if (at < 0) return edits.add(line.forwardedFor, address);
+  if (at < 0) {
+    edits.add(line.forwardedFor, address);
+    return;
+  }
   const { request, requestBytes } = exchange;
   edits.drop(at);
   edits.add(line.forwardedFor, `${requestBytes.latin1Slice(request.valueStart(at), request.valueEnd(at))},${address}`);

@@ -168,6 +168,11 @@ export class Downstream implements TransportSink, DeadlineOwner {
     return this.draining || this.runtime.draining || (limit > 0 && this.requests >= limit);
   }
 
+  /** The listener drains but still accepts: one answer, then the end. */
+  closeAfterNext(): void {
+    this.draining = true;
+  }
+
   /** The listener goes: idle connections close now, busy ones after their response. */
   drainConnection(): void {
     this.draining = true;
@@ -178,7 +183,10 @@ export class Downstream implements TransportSink, DeadlineOwner {
   exchangeDone(close: boolean): void {
     this.exchange = undefined;
     if (this.state !== 'open') return;
-    if (close) return this.finishConnection();
+    if (close) {
+      this.finishConnection();
+      return;
+    }
     if (this.inData) return;
     this.armIdle();
     if (this.held !== undefined) this.parseHeld();
@@ -212,7 +220,8 @@ export class Downstream implements TransportSink, DeadlineOwner {
   eof(): void {
     if (this.state !== 'open') {
       this.transport.destroy();
-      return this.closed('');
+      this.closed('');
+      return;
     }
     if (this.exchange?.downstreamEnded() === true) return;
     this.exchange?.downstreamGone();
@@ -233,10 +242,14 @@ export class Downstream implements TransportSink, DeadlineOwner {
   }
 
   deadlinePassed(deadline: Deadline): void {
-    if (deadline === this.lifetime) return this.drainConnection();
+    if (deadline === this.lifetime) {
+      this.drainConnection();
+      return;
+    }
     if (this.state === 'lingering') {
       this.transport.destroy();
-      return this.closed('');
+      this.closed('');
+      return;
     }
     if (this.exchange !== undefined) return;
     if (this.headTimed || this.held !== undefined) {

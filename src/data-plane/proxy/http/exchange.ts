@@ -185,13 +185,25 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
         ? this.requestBytes.latin1Slice(request.valueStart(request.hostField), request.valueEnd(request.hostField))
         : '';
     if (request.minorVersion === 0) {
-      if (!chain.table.acceptHttp10) return this.failClosed(426, 'Upgrade Required', flag.DPE, 'low_version');
-      if (sentHost === '' && chain.table.defaultHost === '') return this.failClosed(400, '', flag.DPE, 'missing_host_header');
+      if (!chain.table.acceptHttp10) {
+        this.failClosed(426, 'Upgrade Required', flag.DPE, 'low_version');
+        return;
+      }
+      if (sentHost === '' && chain.table.defaultHost === '') {
+        this.failClosed(400, '', flag.DPE, 'missing_host_header');
+        return;
+      }
     }
     const target = this.requestBytes.latin1Slice(request.targetStart, request.targetEnd);
     const parsed = parseTarget(this.method, target, sentHost || chain.table.defaultHost);
-    if (parsed === undefined) return this.failClosed(400, 'Bad Request', flag.DPE, 'http1.invalid_url');
-    if (parsed.authority === '') return this.failClosed(400, '', flag.DPE, 'missing_host_header');
+    if (parsed === undefined) {
+      this.failClosed(400, 'Bad Request', flag.DPE, 'http1.invalid_url');
+      return;
+    }
+    if (parsed.authority === '') {
+      this.failClosed(400, '', flag.DPE, 'missing_host_header');
+      return;
+    }
     this.authorityFromTarget = parsed.authority !== sentHost;
     this.setAuthority(parsed.authority);
     this.path = parsed.path;
@@ -199,8 +211,14 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
     const options = chain.table;
     if ((options.normalizePath || options.mergeSlashes || options.escapedSlashes !== 'keep') && mayNeedNormalizing(this.path)) {
       const normal = normalizePath(this.path, options);
-      if (normal === undefined) return this.failClosed(400, '', flag.DPE, 'path_normalization_failed');
-      if (normal.redirect) return this.redirectTo(307, normal.path, 'path_normalization_failed');
+      if (normal === undefined) {
+        this.failClosed(400, '', flag.DPE, 'path_normalization_failed');
+        return;
+      }
+      if (normal.redirect) {
+        this.redirectTo(307, normal.path, 'path_normalization_failed');
+        return;
+      }
       this.pathChanged ||= normal.path !== this.path;
       this.path = normal.path;
     }
@@ -226,9 +244,15 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
     const random = this.runtime.clock.random;
     const virtualHost = chain?.routes()?.virtualHost(this.authority);
     const route = virtualHost === undefined ? undefined : findRoute(virtualHost, this, isConnect, random);
-    if (chain === undefined || route === undefined) return this.fail(404, '', flag.NR, 'route_not_found');
+    if (chain === undefined || route === undefined) {
+      this.fail(404, '', flag.NR, 'route_not_found');
+      return;
+    }
     this.route = route;
-    if (route.virtualHost.table.requireTls) return this.redirectTo(301, `https://${this.authority}${this.path}`, 'direct_response');
+    if (route.virtualHost.table.requireTls) {
+      this.redirectTo(301, `https://${this.authority}${this.path}`, 'direct_response');
+      return;
+    }
     const action = route.action;
     if (action.kind === 'forward') {
       this.forward = action;
@@ -295,17 +319,35 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
   private act(): void {
     const action = this.route?.action;
     if (action === undefined) return;
-    if (action.kind === 'direct') return this.fail(action.status, action.body, 0, 'direct_response');
-    if (action.kind === 'redirect') return writeRedirect(this, action);
-    if (this.upgrading && !upgradeAllowed(this, action)) return this.fail(403, '', 0, 'upgrade_failed');
+    if (action.kind === 'direct') {
+      this.fail(action.status, action.body, 0, 'direct_response');
+      return;
+    }
+    if (action.kind === 'redirect') {
+      writeRedirect(this, action);
+      return;
+    }
+    if (this.upgrading && !upgradeAllowed(this, action)) {
+      this.fail(403, '', 0, 'upgrade_failed');
+      return;
+    }
     const name = action.table.clusterHeader === '' ? (this.target?.cluster ?? '') : this.clusterFromHeader(action.table.clusterHeader);
     const cluster = this.runtime.clusters.get(name);
-    if (cluster === undefined) return this.fail(action.table.notFoundStatus, '', flag.NC, 'cluster_not_found');
+    if (cluster === undefined) {
+      this.fail(action.table.notFoundStatus, '', flag.NC, 'cluster_not_found');
+      return;
+    }
     this.cluster = cluster;
-    if (cluster.table.refusal !== '') return this.fail(503, cluster.table.refusal, flag.UPE, 'http2_upstream_not_supported');
+    if (cluster.table.refusal !== '') {
+      this.fail(503, cluster.table.refusal, flag.UPE, 'http2_upstream_not_supported');
+      return;
+    }
     if (action.rewrite !== undefined) this.rewrittenPath = action.rewrite(this.path);
     this.keeping = action.retry !== undefined || action.mirrors.length > 0;
-    if (cluster.ready) return this.attempt();
+    if (cluster.ready) {
+      this.attempt();
+      return;
+    }
     const serial = this.serial;
     cluster.whenReady(() => {
       if (this.serial === serial && this.host === undefined && !this.answered) this.attempt();
@@ -346,9 +388,13 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
     if (cluster === undefined) return;
     if (host === undefined) {
       cluster.noHealthy++;
-      return this.fail(503, 'no healthy upstream', flag.UH, 'no_healthy_upstream');
+      this.fail(503, 'no healthy upstream', flag.UH, 'no_healthy_upstream');
+      return;
     }
-    if (cluster.activeRequests >= cluster.table.maxRequests) return this.overflow(cluster);
+    if (cluster.activeRequests >= cluster.table.maxRequests) {
+      this.overflow(cluster);
+      return;
+    }
     this.attempts++;
     this.host = host;
     cluster.activeRequests++;
@@ -356,7 +402,8 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
     const got = acquire(this.runtime, cluster, host, this);
     if (got === 'overflow') {
       this.leaveHost();
-      return this.overflow(cluster);
+      this.overflow(cluster);
+      return;
     }
     if (got === 'waiting') this.queued = true;
     else this.connectionReady(got);
@@ -373,7 +420,10 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
     this.sent = true;
     this.sentAt = this.runtime.clock.monotonic();
     const forward = this.forward;
-    if (forward?.table.terminateConnect === true) return this.openTunnel(connection);
+    if (forward?.table.terminateConnect === true) {
+      this.openTunnel(connection);
+      return;
+    }
     if (this.attempts === 1 && this.keeping && this.runEnd > this.runStart) this.keep(this.run, this.runStart, this.runEnd);
     const arena = this.runtime.arena;
     const extra = this.keeping || this.keptLength > 0 ? this.keptLength : this.runEnd - this.runStart;
@@ -510,9 +560,15 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
   }
 
   upstreamData(bytes: Buffer, start: number, end: number): void {
-    if (this.tunnel !== '') return this.fromTunnel(bytes, start, end);
+    if (this.tunnel !== '') {
+      this.fromTunnel(bytes, start, end);
+      return;
+    }
     if (this.idleAlarm.list !== undefined) this.armIdle();
-    if (this.answered) return this.relay(bytes, start, end);
+    if (this.answered) {
+      this.relay(bytes, start, end);
+      return;
+    }
     let from = bytes;
     let at = start;
     let stop = end;
@@ -529,14 +585,20 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
         this.held = Buffer.from(from.subarray(at, stop));
         return;
       }
-      if (length < 0) return this.protocolError();
+      if (length < 0) {
+        this.protocolError();
+        return;
+      }
       if (upstreamHead.status < 200 && upstreamHead.status !== 101) {
         this.interim(from, at, length);
         at += length;
         continue;
       }
       this.firstByteAt = this.runtime.clock.monotonic();
-      if (upstreamHead.status === 101) return this.upgraded(from, at, length, stop);
+      if (upstreamHead.status === 101) {
+        this.upgraded(from, at, length, stop);
+        return;
+      }
       this.respond(from, at, at + length, stop);
       return;
     }
@@ -649,7 +711,10 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
       arena.sent(to, taken);
       if (!taken && !body.done) this.upstream?.transport.pause();
     }
-    if (body.bad) return this.breakResponse('upstream_reset_after_response_started{protocol_error}', flag.UPE);
+    if (body.bad) {
+      this.breakResponse('upstream_reset_after_response_started{protocol_error}', flag.UPE);
+      return;
+    }
     if (body.done) this.responseDone();
   }
 
@@ -664,8 +729,14 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
   }
 
   upstreamEnded(): void {
-    if (this.tunnel !== '') return this.tunnelHalf('upstream-done');
-    if (this.answered && this.responseBody.framing === 'until-close') return this.endUntilClose();
+    if (this.tunnel !== '') {
+      this.tunnelHalf('upstream-done');
+      return;
+    }
+    if (this.answered && this.responseBody.framing === 'until-close') {
+      this.endUntilClose();
+      return;
+    }
     this.upstreamClosed('');
   }
 
@@ -677,9 +748,18 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
   }
 
   upstreamClosed(code: string): void {
-    if (this.tunnel !== '') return this.endTunnel();
-    if (this.answered && this.responseBody.framing === 'until-close' && code === '') return this.endUntilClose();
-    if (this.answered) return this.breakResponse('upstream_reset_after_response_started{connection_termination}', flag.UC);
+    if (this.tunnel !== '') {
+      this.endTunnel();
+      return;
+    }
+    if (this.answered && this.responseBody.framing === 'until-close' && code === '') {
+      this.endUntilClose();
+      return;
+    }
+    if (this.answered) {
+      this.breakResponse('upstream_reset_after_response_started{connection_termination}', flag.UC);
+      return;
+    }
     const cluster = this.cluster;
     const host = this.host;
     const sent = this.held !== undefined || this.attempts > 0;
@@ -807,7 +887,10 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
 
   /** 101: the head goes to the client and both ends become a tunnel. */
   private upgraded(bytes: Buffer, start: number, length: number, end: number): void {
-    if (!this.upgrading) return this.protocolError();
+    if (!this.upgrading) {
+      this.protocolError();
+      return;
+    }
     this.answered = true;
     this.status = 101;
     this.details = 'via_upstream';
@@ -836,7 +919,10 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
   }
 
   private tunnelHalf(side: 'client-done' | 'upstream-done'): void {
-    if (this.tunnel !== 'open' && this.tunnel !== side) return this.endTunnel();
+    if (this.tunnel !== 'open' && this.tunnel !== side) {
+      this.endTunnel();
+      return;
+    }
     this.tunnel = side;
     if (side === 'client-done') this.upstream?.transport.end();
     else this.connection?.transport.end();
@@ -872,17 +958,27 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
   }
 
   deadlinePassed(deadline: Deadline): void {
-    if (deadline === this.idleAlarm) return this.idleTooLong();
-    if (deadline === this.tryAlarm) return this.tryTooLong();
+    if (deadline === this.idleAlarm) {
+      this.idleTooLong();
+      return;
+    }
+    if (deadline === this.tryAlarm) {
+      this.tryTooLong();
+      return;
+    }
     this.timedOut('response_timeout');
   }
 
   private idleTooLong(): void {
-    if (this.tunnel !== '') return this.endTunnel();
+    if (this.tunnel !== '') {
+      this.endTunnel();
+      return;
+    }
     this.dropUpstream();
     if (this.answered) {
       this.flags |= flag.SI;
-      return this.breakAnswered('stream_idle_timeout');
+      this.breakAnswered('stream_idle_timeout');
+      return;
     }
     this.closing = true;
     this.fail(408, 'stream timeout', flag.SI, 'stream_idle_timeout');
@@ -893,7 +989,10 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
     const host = this.host;
     if (cluster === undefined) return;
     // Still waiting for the cluster's first endpoints.
-    if (this.attempts === 0) return this.fail(503, 'no healthy upstream', flag.UH, 'no_healthy_upstream');
+    if (this.attempts === 0) {
+      this.fail(503, 'no healthy upstream', flag.UH, 'no_healthy_upstream');
+      return;
+    }
     if (this.answered) return;
     this.dropUpstream();
     if (host !== undefined) cluster.note(host, 0);
@@ -915,7 +1014,8 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
     }
     if (this.answered) {
       this.flags |= flag.UT;
-      return this.breakAnswered(details);
+      this.breakAnswered(details);
+      return;
     }
     this.fail(504, 'upstream request timeout', flag.UT, details);
   }

@@ -131,7 +131,7 @@ function pieceFor(name: string, argument: string | undefined): Reader | undefine
     case 'PER_REQUEST_STATE':
       return undefined;
     case 'GRPC_STATUS':
-      return plain['GRPC_STATUS'];
+      return plain.GRPC_STATUS;
     default:
       return undefined;
   }

@@ -103,7 +103,10 @@ class Shadow implements Waiter, DeadlineOwner {
         this.held = Buffer.from(from.subarray(at, stop));
         return;
       }
-      if (length < 0 || head.status === 101) return this.end();
+      if (length < 0 || head.status === 101) {
+        this.end();
+        return;
+      }
       at += length;
       if (head.status < 200) continue;
       this.inBody = true;
@@ -111,10 +114,16 @@ class Shadow implements Waiter, DeadlineOwner {
       if (this.isHead || head.status === 204 || head.status === 304) this.body.start('none', 0);
       else if (head.chunked) this.body.start('chunked', 0);
       else if (head.contentLength >= 0) this.body.start('length', head.contentLength);
-      else return this.end();
+      else {
+        this.end();
+        return;
+      }
     }
     const reached = this.body.advance(from, at, stop);
-    if (this.body.bad) return this.end();
+    if (this.body.bad) {
+      this.end();
+      return;
+    }
     if (this.inBody && this.body.done) {
       const connection = this.connection;
       this.connection = undefined;

@@ -48,9 +48,9 @@ export function normalizePath(path: string, options: PathOptions): { readonly pa
   }
   if (options.normalizePath) {
     if (/%(?:00|(?![0-9a-fA-F]{2}))/.test(text)) return undefined;
-    text = text.replaceAll('\\', '/').replace(/%[0-9a-fA-F]{2}/g, (escape) => {
-      const char = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
-      return /[A-Za-z0-9\-._~]/.test(char) ? char : escape;
+    text = text.replaceAll('\\', '/').replace(/%[0-9a-fA-F]{2}/g, (encoded) => {
+      const char = String.fromCharCode(Number.parseInt(encoded.slice(1), 16));
+      return /[A-Za-z0-9\-._~]/.test(char) ? char : encoded;
     });
     text = resolveDots(text);
   }

@@ -40,6 +40,7 @@ export class Listener {
   private readonly connections = new Set<Drainable>();
   private error = '';
   private stopped = false;
+  private draining = false;
   private readonly cancels = new Set<() => void>();
 
   constructor(runtime: Runtime, table: ListenerTable) {
@@ -73,6 +74,7 @@ export class Listener {
   }
 
   drain(): void {
+    this.draining = true;
     for (const connection of [...this.connections]) connection.drainConnection();
   }
 
@@ -174,6 +176,7 @@ export class Listener {
     if (http === undefined) return undefined;
     const downstream = new Downstream(this.runtime, transport, facts, source, http, onClosed);
     this.connections.add(downstream);
+    if (this.draining) downstream.closeAfterNext();
     return downstream;
   }
 }

@@ -36,7 +36,8 @@ export class FileSink {
         // Memory of its own: what has the buffer's size is used again after it was written.
         const long = Buffer.allocUnsafeSlow(Buffer.byteLength(line));
         long.utf8Write(line, 0);
-        return this.enqueue(long);
+        this.enqueue(long);
+        return;
       }
     }
     this.used += this.buffer.utf8Write(line, this.used);
@@ -85,7 +86,10 @@ export class FileSink {
   }
 
   private next(): void {
-    if (this.descriptor < 0) return this.open();
+    if (this.descriptor < 0) {
+      this.open();
+      return;
+    }
     const bytes = this.queue[0];
     if (bytes === undefined) {
       this.idle?.();

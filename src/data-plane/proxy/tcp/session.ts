@@ -98,9 +98,15 @@ export class TcpSession implements TransportSink, Waiter, DeadlineOwner, LoggedC
     });
     this.clusterName = (target ?? table.targets.at(-1))?.cluster ?? '';
     const cluster = this.runtime.clusters.get(this.clusterName);
-    if (cluster === undefined) return this.refuse(flag.NC, 'cluster_not_found');
+    if (cluster === undefined) {
+      this.refuse(flag.NC, 'cluster_not_found');
+      return;
+    }
     this.cluster = cluster;
-    if (cluster.ready) return this.dial();
+    if (cluster.ready) {
+      this.dial();
+      return;
+    }
     this.runtime.deadlines.set(this.readiness, endpointWaitMs);
     cluster.whenReady(() => {
       if (!this.over && this.host === undefined) this.dial();
@@ -112,9 +118,15 @@ export class TcpSession implements TransportSink, Waiter, DeadlineOwner, LoggedC
     if (cluster === undefined) return;
     this.runtime.deadlines.clear(this.readiness);
     // Without redirected traffic the original destination is this listener itself.
-    if (cluster.table.type === 'original-dst') return this.refuse(flag.UH, 'no_healthy_upstream');
+    if (cluster.table.type === 'original-dst') {
+      this.refuse(flag.UH, 'no_healthy_upstream');
+      return;
+    }
     const host = cluster.pickOnce({ hash: this.chain.table.hashSource ? hashText(this.facts.remoteAddress) : undefined });
-    if (host === undefined) return this.refuse(flag.UH, 'no_healthy_upstream');
+    if (host === undefined) {
+      this.refuse(flag.UH, 'no_healthy_upstream');
+      return;
+    }
     this.attempts++;
     this.host = host;
     this.upstreamHost = host.label;
@@ -144,7 +156,10 @@ export class TcpSession implements TransportSink, Waiter, DeadlineOwner, LoggedC
   connectionFailed(reason: string, detail: string): void {
     this.transportFailure = detail;
     this.leaveHost();
-    if (this.attempts < this.chain.table.maxConnectAttempts) return this.dial();
+    if (this.attempts < this.chain.table.maxConnectAttempts) {
+      this.dial();
+      return;
+    }
     this.refuse(this.attempts > 1 ? flag.UF | flag.URX : flag.UF, `upstream_reset_before_response_started{${reason.replaceAll(' ', '_')}}`);
   }
 
@@ -185,12 +200,18 @@ export class TcpSession implements TransportSink, Waiter, DeadlineOwner, LoggedC
 
   eof(): void {
     this.clientDone = true;
-    if (this.upstreamDone) return this.end();
+    if (this.upstreamDone) {
+      this.end();
+      return;
+    }
     this.upstream?.transport.end();
   }
   upstreamEnded(): void {
     this.upstreamDone = true;
-    if (this.clientDone) return this.end();
+    if (this.clientDone) {
+      this.end();
+      return;
+    }
     this.transport.end();
   }
   upstreamClosed(code: string): void {
@@ -206,7 +227,10 @@ export class TcpSession implements TransportSink, Waiter, DeadlineOwner, LoggedC
   }
 
   deadlinePassed(deadline: Deadline): void {
-    if (deadline === this.readiness) return this.refuse(flag.UH, 'no_healthy_upstream');
+    if (deadline === this.readiness) {
+      this.refuse(flag.UH, 'no_healthy_upstream');
+      return;
+    }
     this.terminationDetails = deadline === this.idle ? 'tcp_session_idle_timeout' : 'max_connection_duration_reached';
     if (deadline === this.lifetime) this.flags |= flag.DT;
     this.end();

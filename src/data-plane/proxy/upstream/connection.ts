@@ -164,7 +164,10 @@ export class UpstreamConnection implements TransportSink, DeadlineOwner, PooledC
     this.host.dialing--;
     this.runtime.deadlines.clear(this.alarm);
     this.state = 'idle';
-    if (this.host.removed && this.host.queue.length === 0) return this.retire();
+    if (this.host.removed && this.host.queue.length === 0) {
+      this.retire();
+      return;
+    }
     this.offer();
   }
 
@@ -185,7 +188,10 @@ export class UpstreamConnection implements TransportSink, DeadlineOwner, PooledC
 
   closed(code: string): void {
     if (this.state === 'closed') return;
-    if (this.state === 'dialing') return this.dialFailed(code);
+    if (this.state === 'dialing') {
+      this.dialFailed(code);
+      return;
+    }
     const waiter = this.waiter;
     this.waiter = undefined;
     this.forget();
@@ -193,7 +199,10 @@ export class UpstreamConnection implements TransportSink, DeadlineOwner, PooledC
   }
 
   deadlinePassed(): void {
-    if (this.state === 'idle') return this.retire();
+    if (this.state === 'idle') {
+      this.retire();
+      return;
+    }
     if (this.state !== 'dialing') return;
     this.timedOut = true;
     this.transport.destroy();

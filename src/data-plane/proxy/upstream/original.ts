@@ -17,8 +17,14 @@ export function originalHost(runtime: Runtime, cluster: Cluster, exchange: Excha
   const match = /^(\[[^\]]+\]|[^:]*)(?::(\d{1,5}))?$/.exec(exchange.authority);
   const name = (match?.[1] ?? '').replace(/^\[(.*)\]$/, '$1');
   const port = cluster.table.portOverride || Number(match?.[2] ?? '80');
-  if (name === '' || port < 1 || port > 65535) return found(undefined);
-  if (isIP(name) !== 0) return found(endpoint(cluster, name, port));
+  if (name === '' || port < 1 || port > 65535) {
+    found(undefined);
+    return;
+  }
+  if (isIP(name) !== 0) {
+    found(endpoint(cluster, name, port));
+    return;
+  }
   resolveName(name, cluster.table.dnsFamily, (addresses) => {
     const address = addresses[0];
     if (address === undefined) runtime.report('warn', 'a host outside the mesh does not resolve', { host: name });

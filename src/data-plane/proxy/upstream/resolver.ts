@@ -34,7 +34,10 @@ export class Resolver {
       this.publish(this.expand(table));
       this.cancel = this.runtime.clock.after(table.dnsRefreshMs, () => this.resolve(table, generation));
     };
-    if (waiting === 0) return this.publish([]);
+    if (waiting === 0) {
+      this.publish([]);
+      return;
+    }
     for (const host of table.hosts) {
       if (isIP(host.address) !== 0 || host.port === 0) {
         this.last.set(host.address, [host.address]);
