@@ -14,15 +14,17 @@ const checking = process.argv.includes('--check');
 
 const wanted = await generatedFiles();
 if (checking) process.exit(report([...driftOf(wanted), ...protoDrift()]));
-const proto = spawnSync(process.execPath, [join(root, 'scripts/gen-proto.ts')], { stdio: 'inherit' });
-if (proto.status !== 0) process.exit(1);
-writeFileSync(join(root, protoFolder, 'SOURCE.md'), protoSource());
+if (protoDrift().length > 0) {
+  const proto = spawnSync(process.execPath, [join(root, 'scripts/gen-proto.ts')], { stdio: 'inherit' });
+  if (proto.status !== 0) process.exit(1);
+  writeFileSync(join(root, protoFolder, 'SOURCE.md'), protoSource());
+}
 for (const folder of ['docs/reference', 'deploy/crds']) rmSync(join(root, folder), { recursive: true, force: true });
 for (const [path, content] of wanted) {
   mkdirSync(dirname(join(root, path)), { recursive: true });
   writeFileSync(join(root, path), content);
 }
-console.log(`${wanted.size} files written, protobuf types rebuilt`);
+console.log(`${wanted.size} files written`);
 
 /** Path to content of the CRDs and reference pages. */
 async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
