@@ -43,7 +43,7 @@ export function openStore(options: StoreOptions): OpenedStore {
     const limits = { historyEvents: options.historyEvents ?? 10_000, historyBytes };
     const kinds = createKindTable(withPlainKinds(options.kinds));
     const objects = createObjects({ ledger: createLedger(database, options.log, limits), kinds, clock: options.clock, log: options.log });
-    for (const name of initialNamespaces) {
+    for (const name of kinds.byKind('', 'Namespace') ? initialNamespaces : []) {
       if (!objects.get({ group: '', kind: 'Namespace', name })) objects.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
     }
     return {

@@ -8,10 +8,12 @@ import type { SecretBytes } from '#pki/secret.ts';
 import type { Logger } from '#process/log.ts';
 import { type Credentials, loadCredentials } from './credentials.ts';
 import { createDispatcher } from './http/dispatch.ts';
+import type { HttpRequest, HttpResponse } from './http/exchange.ts';
 import { createOpenApi } from './http/openapi.ts';
 import { createWatches } from './http/watch.ts';
 import type { ApiKind } from './kinds.ts';
 import { formatKubeconfig } from './kubeconfig.ts';
+import { expireEvents } from './object/expiry.ts';
 import { openStore } from './open-store.ts';
 import type { Durability } from './storage/database.ts';
 import type { ObjectStore } from './store.ts';
@@ -92,23 +94,13 @@ async function serve(options: ApiServerOptions, bind: string, opened: ReturnType
     cert: credentials.serving.certificatePem,
     settings: { maxConcurrentStreams: 1000, maxHeaderListSize: headersLimitBytes },
   });
-  const connections = trackConnections(server);
-  server.on(
-    'request',
-    createDispatcher({
-      objects,
-      watches,
-      clock,
-      log,
-      version,
-      token: credentials.token,
-      openApi: createOpenApi(objects.kinds, version),
-      isReady: () => !closing,
-    }),
-  );
+  const traffic = trackTraffic(server);
+  const context = { objects, watches, clock, log, version, token: credentials.token, openApi: createOpenApi(objects.kinds, version) };
+  server.on('request', createDispatcher({ ...context, isReady: () => !closing }));
   server.on('sessionError', (error) => log.debug('an HTTP/2 session failed', { error: messageOf(error) }));
   server.on('tlsClientError', (error) => log.debug('a TLS handshake failed', { error: messageOf(error) }));
   const port = await listen(server, bind, options.port ?? 0);
+  const stopExpiry = expireEvents(objects, clock, log);
   const url = `https://${isWildcard(bind) ? '127.0.0.1' : bind.includes(':') ? `[${bind}]` : bind}:${port}`;
   return {
     url,
@@ -117,32 +109,60 @@ async function serve(options: ApiServerOptions, bind: string, opened: ReturnType
     kubeconfig: () => formatKubeconfig(url, credentials.authorityPem, credentials.token),
     watchCount: () => watches.count(),
     close() {
-      closing ??= close(server, watches, connections, clock).finally(() => opened.close());
+      closing ??= close(server, watches, traffic, clock).finally(() => {
+        stopExpiry();
+        opened.close();
+      });
       return closing;
     },
   };
 }
 
-async function close(server: Http2SecureServer, watches: { close(): void }, connections: ReadonlySet<Socket>, clock: Clock): Promise<void> {
+async function close(server: Http2SecureServer, watches: { close(): void }, traffic: Traffic, clock: Clock): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   watches.close();
-  const cancel = clock.after(closeGraceMs, () => {
-    for (const socket of connections) socket.destroy();
-  });
-  // Idle keep-alive connections would hold the server open until the client lets go.
-  await new Promise((resolve) => setImmediate(resolve));
-  for (const socket of connections) socket.end();
+  await traffic.idle(clock);
+  // Kept-alive connections would hold the server open until the client lets go.
+  for (const socket of traffic.connections) socket.destroy();
   await closed;
-  cancel();
 }
 
-function trackConnections(server: Http2SecureServer): ReadonlySet<Socket> {
+interface Traffic {
+  readonly connections: ReadonlySet<Socket>;
+  /** Resolves when no answer is under way, or after the grace time. */
+  idle(clock: Clock): Promise<void>;
+}
+
+function trackTraffic(server: Http2SecureServer): Traffic {
   const connections = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
+  const answers = new Set<HttpResponse>();
+  let onIdle = () => {};
+  const track = (socket: Socket) => {
     connections.add(socket);
     socket.on('close', () => connections.delete(socket));
+  };
+  // The raw socket until the handshake is done; from then on the encrypted one holds the connection.
+  server.on('connection', track);
+  server.on('secureConnection', track);
+  server.on('request', (_request: HttpRequest, response: HttpResponse) => {
+    answers.add(response);
+    response.on('close', () => {
+      answers.delete(response);
+      if (answers.size === 0) onIdle();
+    });
   });
-  return connections;
+  return {
+    connections,
+    idle: (clock) =>
+      new Promise((resolve) => {
+        if (answers.size === 0) return resolve();
+        const cancel = clock.after(closeGraceMs, resolve);
+        onIdle = () => {
+          cancel();
+          resolve();
+        };
+      }),
+  };
 }
 
 function listen(server: Http2SecureServer, bind: string, port: number): Promise<number> {

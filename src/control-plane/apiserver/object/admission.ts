@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { KubeObject } from '#kube/object.ts';
+import { isJsonObject, type KubeObject } from '#kube/object.ts';
 import type { StatusCause } from '#kube/status.ts';
 import { type ApiKind, qualifiedResource, storedApiVersion } from '../kinds.ts';
 import type { ObjectsContext } from '../objects.ts';
@@ -40,7 +40,25 @@ function defaulted(context: ObjectsContext, kind: ApiKind, draft: KubeObject, be
   if (kind.group === '' && kind.kind === 'Service')
     return admitService(draft, before, () => context.ledger.list({ group: '', kind: 'Service' }));
   if (kind.group === '' && kind.kind === 'Namespace') return { object: namespaceDefaults(draft), causes: [] };
+  if (kind.group === '' && kind.kind === 'Secret') return { object: secretDefaults(draft), causes: [] };
   return { object: draft, causes: [] };
+}
+
+/** `stringData` is a way of writing `data` without base64, and is never read back. */
+function secretDefaults(draft: KubeObject): KubeObject {
+  const { stringData, ...rest } = draft;
+  const texts = isJsonObject(stringData)
+    ? Object.entries(stringData).map(([name, value]) => [name, Buffer.from(String(value)).toString('base64')])
+    : [];
+  const data = { ...(isJsonObject(draft.data) ? draft.data : {}), ...Object.fromEntries(texts) };
+  return {
+    ...rest,
+    apiVersion: draft.apiVersion,
+    kind: draft.kind,
+    metadata: draft.metadata,
+    type: draft.type ?? 'Opaque',
+    ...(Object.keys(data).length > 0 ? { data } : {}),
+  };
 }
 
 /** Namespaces can be selected by their own name, and say that they are in use. */
