@@ -117,9 +117,13 @@ function buildAssignment(
   };
 }
 
+/** Reused: neither is ever entered twice at once. */
+const assignmentWriter = new WireWriter();
+const fragmentWriter = new WireWriter();
+
 /** Bytes of an `envoy.config.endpoint.v3.ClusterLoadAssignment`, joined from cached endpoint fragments. */
 export function encodeAssignment(clusterName: string, endpoints: readonly Endpoint[], locality: LocalityInput | undefined): Uint8Array {
-  const writer = new WireWriter().string(1 /* cluster_name */, clusterName);
+  const writer = assignmentWriter.string(1 /* cluster_name */, clusterName);
   for (const group of groupEndpoints(endpoints, locality)) {
     writer.message(2 /* endpoints */, (inner) => {
       const [region = '', zone = '', subzone = ''] = group.locality.split('/');
@@ -138,7 +142,7 @@ const fragments = new WeakMap<Endpoint, Uint8Array>();
 function endpointBytes(endpoint: Endpoint): Uint8Array {
   const known = fragments.get(endpoint);
   if (known) return known;
-  const writer = new WireWriter();
+  const writer = fragmentWriter;
   writer.message(1 /* endpoint */, (inner) => inner.message(1 /* address */, (address) => writeAddress(address, endpoint)));
   writer.number(2 /* health_status */, endpoint.health === 'unhealthy' ? 2 : 1);
   writer.message(3 /* metadata */, (metadata) => {

@@ -1,7 +1,7 @@
-import { internList } from './intern.ts';
+import { hashMembers, InternTable, sameMembers } from './intern.ts';
 import { type Built, plan, type ResourcePlan } from './plan.ts';
 
-const plans = new WeakMap<readonly unknown[], ResourcePlan>();
+const plans = new InternTable<ResourcePlan>();
 
 /** A plan lives as long as something it has built does, so that who keeps the result finds it again by the same plan. */
 const planOf = new WeakMap<Built, ResourcePlan>();
@@ -16,19 +16,18 @@ export function internPlan<I extends readonly unknown[]>(
   builder: (...inputs: I) => Built,
   ...inputs: I
 ): ResourcePlan {
-  const key = internList([name, builder, ...inputs]);
-  const known = plans.get(key);
+  const hash = hashMembers(inputs);
+  const known = plans.find(hash, (other) => other.name === name && other.builder === builder && sameMembers(other.inputs, inputs));
   if (known) return known;
   const plain = plan(name, typeUrl, builder, ...inputs);
-  const made = {
+  const made: ResourcePlan = {
     ...plain,
-    key,
     build: () => {
       const result = plain.build();
       planOf.set(result, made);
       return result;
     },
   };
-  plans.set(key, made);
+  plans.add(hash, made);
   return made;
 }

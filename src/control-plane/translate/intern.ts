@@ -14,42 +14,73 @@ function idOf(value: object): number {
   return id;
 }
 
-/** Objects by identity, strings and numbers by value; 32 bit. */
+/** Texts get small numbers too. Emptied when it grows large: then some values are made anew, nothing else happens. */
+const textIds = new Map<string, number>();
+const maxTexts = 500_000;
+
 function hashOf(value: unknown): number {
   if (typeof value === 'object' && value !== null) return idOf(value);
-  const text = `${typeof value}:${String(value)}`;
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  if (typeof value === 'number') return value | 0;
+  const text = typeof value === 'string' ? value : String(value);
+  const known = textIds.get(text);
+  if (known !== undefined) return known;
+  if (textIds.size >= maxTexts) textIds.clear();
+  const id = nextId++;
+  textIds.set(text, id);
+  return id;
+}
+
+/** 32-bit hash of the members: objects by identity, everything else by value. */
+export function hashMembers(members: readonly unknown[], seed = 0): number {
+  let hash = (seed + members.length) | 0;
+  for (const member of members) hash = (Math.imul(hash, 31) + hashOf(member)) | 0;
   return hash;
 }
 
-const lists = new Map<number, WeakRef<readonly unknown[]>[]>();
-const forgotten = new FinalizationRegistry<number>((hash) => {
-  const alive = (lists.get(hash) ?? []).filter((ref) => ref.deref() !== undefined);
-  if (alive.length === 0) lists.delete(hash);
-  else lists.set(hash, alive);
-});
-
-function sameMembers(a: readonly unknown[], b: readonly unknown[]): boolean {
+export function sameMembers(a: readonly unknown[], b: readonly unknown[]): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false;
   return true;
 }
 
+/** Weakly held values by hash. */
+export class InternTable<T extends object> {
+  readonly #buckets = new Map<number, WeakRef<T>[]>();
+  readonly #forgotten = new FinalizationRegistry<number>((hash) => {
+    const alive = (this.#buckets.get(hash) ?? []).filter((ref) => ref.deref() !== undefined);
+    if (alive.length === 0) this.#buckets.delete(hash);
+    else this.#buckets.set(hash, alive);
+  });
+
+  find(hash: number, isSame: (value: T) => boolean): T | undefined {
+    const bucket = this.#buckets.get(hash);
+    if (!bucket) return undefined;
+    for (const ref of bucket) {
+      const value = ref.deref();
+      if (value !== undefined && isSame(value)) return value;
+    }
+    return undefined;
+  }
+
+  add(hash: number, value: T): void {
+    const ref = new WeakRef(value);
+    const bucket = this.#buckets.get(hash);
+    if (bucket) bucket.push(ref);
+    else this.#buckets.set(hash, [ref]);
+    this.#forgotten.register(value, hash);
+  }
+}
+
+const lists = new InternTable<readonly unknown[]>();
+
 /** The one array that has exactly these members, in this order. O(length). The result is frozen. */
 export function internList<T extends readonly unknown[]>(members: T): T {
-  let hash = members.length;
-  for (const member of members) hash = (Math.imul(hash, 31) + hashOf(member)) | 0;
-  const bucket = lists.get(hash);
-  for (const ref of bucket ?? []) {
-    const known = ref.deref();
-    if (known !== undefined && sameMembers(known, members)) return known as T;
-  }
+  const hash = hashMembers(members);
+  const known = lists.find(hash, (list) => sameMembers(list, members));
+  // The table holds lists of every type; one with the same members is of the same type.
+  if (known) return known as T;
   Object.freeze(members);
-  const ref = new WeakRef<readonly unknown[]>(members);
-  if (bucket) bucket.push(ref);
-  else lists.set(hash, [ref]);
-  forgotten.register(members, hash);
+  lists.add(hash, members);
   return members;
 }
 

@@ -1,9 +1,9 @@
 import type { Endpoint, ServiceEndpoints } from '#mesh/endpoint.ts';
 import type { MeshConfig } from '#mesh/mesh-config.ts';
 import type { Proxy as MeshProxy } from '#mesh/proxy.ts';
-import { type Service, type ServicePort, serviceKey } from '#mesh/service.ts';
+import { type Service, type ServiceKey, type ServicePort, serviceKey } from '#mesh/service.ts';
 import type { MeshSnapshot } from '#mesh/snapshot.ts';
-import { internList, internRecord } from './intern.ts';
+import { internList, internRecord, memoBy } from './intern.ts';
 import { selectRules } from './traffic-policy.ts';
 import { type NamespaceView, type Route, type Rule, viewOf } from './visibility.ts';
 
@@ -177,55 +177,68 @@ function sourceOf(route: Route, proxy: MeshProxy): Source | undefined {
   return internRecord({ namespace: proxy.namespace, labels });
 }
 
-interface Instance {
-  readonly service: Service;
-  readonly endpoint: Endpoint;
+/** Endpoints by address, for the snapshot that asked last; another one's differences are applied to it. */
+interface InstanceIndex {
+  table: MeshSnapshot['endpoints'];
+  readonly byAddress: Map<string, { readonly key: ServiceKey; readonly endpoint: Endpoint }[]>;
 }
 
-type InstanceIndex = ReadonlyMap<string, readonly Instance[]>;
+const instances: InstanceIndex = { table: new Map(), byAddress: new Map() };
 
-const indexes = new WeakMap<MeshSnapshot['endpoints'], { readonly services: readonly Service[]; readonly index: InstanceIndex }>();
-
-/** Endpoints by address. Built once per endpoint table; O(endpoints). */
-function instancesOf(snapshot: MeshSnapshot): InstanceIndex {
-  const known = indexes.get(snapshot.endpoints);
-  if (known && known.services === snapshot.services) return known.index;
-  const index = new Map<string, Instance[]>();
-  const seen = new Set<string>();
-  for (const service of snapshot.services) {
-    const key = serviceKey(service);
-    if (seen.has(key)) continue;
-    seen.add(key);
-    for (const endpoint of snapshot.endpoints.get(key)?.endpoints ?? []) {
-      const list = index.get(endpoint.address);
-      if (list) list.push({ service, endpoint });
-      else index.set(endpoint.address, [{ service, endpoint }]);
-    }
+/** O(services) for a new table plus O(endpoints) of the services that differ. */
+function instancesAt(
+  table: MeshSnapshot['endpoints'],
+  address: string,
+): readonly { readonly key: ServiceKey; readonly endpoint: Endpoint }[] {
+  const { byAddress } = instances;
+  if (instances.table !== table) {
+    for (const [key, old] of instances.table) if (table.get(key) !== old) forgetInstances(key, old);
+    for (const [key, now] of table) if (instances.table.get(key) !== now) addInstances(key, now);
+    instances.table = table;
   }
-  indexes.set(snapshot.endpoints, { services: snapshot.services, index });
-  return index;
+  return byAddress.get(address) ?? [];
 }
+
+function forgetInstances(key: ServiceKey, old: ServiceEndpoints): void {
+  for (const { address } of old.endpoints) {
+    const rest = (instances.byAddress.get(address) ?? []).filter((instance) => instance.key !== key);
+    if (rest.length === 0) instances.byAddress.delete(address);
+    else instances.byAddress.set(address, rest);
+  }
+}
+
+function addInstances(key: ServiceKey, now: ServiceEndpoints): void {
+  for (const endpoint of now.endpoints) {
+    const known = instances.byAddress.get(endpoint.address);
+    if (known) known.push({ key, endpoint });
+    else instances.byAddress.set(endpoint.address, [{ key, endpoint }]);
+  }
+}
+
+/** Services by key with their place in the order of precedence. */
+const rankedServices = memoBy(
+  (services: readonly Service[]) => new Map(services.map((service, rank) => [serviceKey(service), { service, rank }] as const).reverse()),
+);
 
 /** The service ports that endpoints with one of the proxy's addresses serve. In NONE mode its inbound binds say where the program is. */
 export function ownPortsOf(snapshot: MeshSnapshot, proxy: MeshProxy): readonly OwnPort[] {
-  const found: OwnPort[] = [];
-  const seen = new Set<string>();
-  const index = instancesOf(snapshot);
+  const found = new Map<string, OwnPort & { readonly rank: number }>();
   for (const address of ownAddresses(proxy)) {
-    for (const { service, endpoint } of index.get(address) ?? []) {
-      const port = service.ports.find((candidate) => candidate.name === endpoint.servicePortName);
+    for (const { key, endpoint } of instancesAt(snapshot.endpoints, address)) {
+      const entry = rankedServices(snapshot.services).get(key);
+      const port = entry?.service.ports.find((candidate) => candidate.name === endpoint.servicePortName);
       const targetPort = targetPortOf(proxy, endpoint);
-      if (!port || port.protocol === 'udp' || targetPort === undefined) continue;
-      const key = `${serviceKey(service)}:${port.number}:${targetPort}`;
-      if (seen.has(key)) continue;
-      seen.add(key);
-      found.push({ service, port, targetPort });
+      if (!entry || !port || port.protocol === 'udp' || targetPort === undefined) continue;
+      found.set(`${key}:${port.number}:${targetPort}`, { service: entry.service, port, targetPort, rank: entry.rank });
     }
   }
-  const rank = new Map(snapshot.services.length > 0 && found.length > 1 ? found.map((f) => [f, snapshot.services.indexOf(f.service)]) : []);
-  found.sort((a, b) => (rank.get(a) ?? 0) - (rank.get(b) ?? 0));
-  return internList(found.map((entry) => ownPort(entry)));
+  if (found.size === 0) return noPorts;
+  return internList(
+    [...found.values()].sort((a, b) => a.rank - b.rank).map(({ service, port, targetPort }) => ownPort({ service, port, targetPort })),
+  );
 }
+
+const noPorts: readonly OwnPort[] = internList([]);
 
 const ownPortCache = new WeakMap<readonly unknown[], OwnPort>();
 

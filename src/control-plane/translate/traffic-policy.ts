@@ -1,6 +1,6 @@
 import type { Service } from '#mesh/service.ts';
 import type { LocalityLbSetting, Subset, TrafficPolicy } from '#resources/networking/destination-rule.ts';
-import { internList, internRecord } from './intern.ts';
+import { internList, internRecord, memoBy } from './intern.ts';
 import { type LocalityInput, topologyLabels } from './locality.ts';
 import type { Scope } from './scope.ts';
 import type { Rule } from './visibility.ts';
@@ -21,8 +21,13 @@ export function selectRules(rules: readonly Rule[], namespace: string, labels: R
   return rules.some((rule) => rule.spec.workloadSelector) ? internList(rules.filter((rule) => !rule.spec.workloadSelector)) : rules;
 }
 
-/** Subsets of all the rules; of equal names the first counts. */
-export function subsetsOf(rules: readonly Rule[]): readonly { readonly subset: Subset; readonly rule: Rule }[] {
+interface NamedSubset {
+  readonly subset: Subset;
+  readonly rule: Rule;
+}
+
+/** Subsets of all the rules; of equal names the first counts. Remembered by the (interned) list. */
+export const subsetsOf = memoBy((rules: readonly Rule[]): readonly NamedSubset[] => {
   const seen = new Set<string>();
   return rules.flatMap((rule) =>
     (rule.spec.subsets ?? []).flatMap((subset) => {
@@ -31,15 +36,35 @@ export function subsetsOf(rules: readonly Rule[]): readonly { readonly subset: S
       return [{ subset, rule }];
     }),
   );
+});
+
+const labelsByRules = memoBy(
+  (rules: readonly Rule[]) =>
+    new Map(subsetsOf(rules).map(({ subset }) => [subset.name, internRecord<Readonly<Record<string, string>>>({ ...subset.labels })])),
+);
+
+/** The labels of a subset (interned); undefined when no rule defines it. */
+export function subsetLabels(rules: readonly Rule[], name: string): Readonly<Record<string, string>> | undefined {
+  return labelsByRules(rules).get(name);
 }
 
-export function subsetLabels(rules: readonly Rule[], name: string): Readonly<Record<string, string>> | undefined {
-  const found = subsetsOf(rules).find((entry) => entry.subset.name === name);
-  return found && internRecord({ ...found.subset.labels });
-}
+const settingsByRules = memoBy((_: readonly Rule[]) => new Map<string, Settings>());
+const noSettings: Settings = {};
 
 /** The settings for one port, and of one subset unless it is empty. Istio: port settings replace their level as a whole. */
 export function settingsFor(rules: readonly Rule[], subset: string, port: number): Settings {
+  if (rules.length === 0) return noSettings;
+  const known = settingsByRules(rules);
+  const key = `${port}|${subset}`;
+  let settings = known.get(key);
+  if (!settings) {
+    settings = mergeSettings(rules, subset, port);
+    known.set(key, settings);
+  }
+  return settings;
+}
+
+function mergeSettings(rules: readonly Rule[], subset: string, port: number): Settings {
   const top = levelFor(rules.find((rule) => rule.spec.trafficPolicy)?.spec.trafficPolicy, port);
   if (subset === '') return top;
   const own = levelFor(subsetsOf(rules).find((entry) => entry.subset.name === subset)?.subset.trafficPolicy, port);

@@ -6,7 +6,7 @@
 const encoder = new TextEncoder();
 
 export class WireWriter {
-  #bytes = new Uint8Array(256);
+  #bytes = new Uint8Array(1024);
   #length = 0;
 
   #reserve(extra: number): void {
@@ -48,18 +48,48 @@ export class WireWriter {
     return this;
   }
 
+  /** The empty string is left out. */
   string(field: number, value: string): this {
-    return value === '' ? this : this.bytes(field, encoder.encode(value));
+    if (value === '') return this;
+    this.varint((field << 3) | 2);
+    const start = this.#length;
+    this.#reserve(value.length * 3 + 1);
+    this.#length = start + 1;
+    this.#length += encoder.encodeInto(value, this.#bytes.subarray(this.#length)).written;
+    return this.#close(start);
   }
 
+  /** A nested message, written by `fill` into this same writer. */
   message(field: number, fill: (writer: WireWriter) => void): this {
-    const inner = new WireWriter();
-    fill(inner);
-    return this.bytes(field, inner.finish());
+    this.varint((field << 3) | 2);
+    const start = this.#length;
+    this.#reserve(1);
+    this.#length = start + 1;
+    fill(this);
+    return this.#close(start);
   }
 
-  /** A copy of what was written. */
+  /** Puts the length of what follows `start` there: one byte was left for it, a longer length shifts the content. */
+  #close(start: number): this {
+    const size = this.#length - start - 1;
+    if (size < 128) {
+      this.#bytes[start] = size;
+      return this;
+    }
+    const extra = size < 16_384 ? 1 : size < 2_097_152 ? 2 : size < 268_435_456 ? 3 : 4;
+    this.#reserve(extra);
+    this.#bytes.copyWithin(start + 1 + extra, start + 1, this.#length);
+    const end = this.#length + extra;
+    this.#length = start;
+    this.varint(size);
+    this.#length = end;
+    return this;
+  }
+
+  /** A copy of what was written; the writer is empty then and can be used again. */
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
+    const result = this.#bytes.slice(0, this.#length);
+    this.#length = 0;
+    return result;
   }
 }

@@ -83,7 +83,8 @@ export function liveDestinations<T extends { readonly weight?: number }>(destina
 function clusterChoice(context: RouteContext, rule: HttpRoute, destinations: readonly HttpRouteDestination[]): ActionInit {
   const [first] = destinations;
   const routeAuthority = rule.rewrite?.authority || authorityOf(rule.headers);
-  if (first && destinations.length === 1) {
+  // Istio looks at how many are written, not at how many have weight: headers of a lone live one belong to its cluster.
+  if (first && rule.route?.length === 1) {
     const authority = routeAuthority || authorityOf(first.headers);
     return {
       clusterSpecifier: { case: 'cluster', value: destinationCluster(context, first.destination) },
