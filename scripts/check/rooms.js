@@ -46,7 +46,7 @@ export const rooms = {
 };
 
 /** Subfolders that belong to a room's face all the same. */
-export const openSubfolders = ['model/resources/[^/]+', 'foundation/proto/gen'];
+const openSubfolders = ['model/resources/[^/]+', 'foundation/proto/gen'];
 
 /** Libraries that any room may import; every other one is wrapped by exactly one room. */
 export const sharedLibraries = ['typebox', '@bufbuild/protobuf', '@opentelemetry/api'];
