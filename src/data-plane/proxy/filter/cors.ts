@@ -23,8 +23,6 @@ export type HeaderLine = readonly [name: string, value: string];
 /** What CORS says about one request: nothing, an answer to a preflight, or lines for the response to come. */
 export interface CorsVerdict {
   readonly preflight: boolean;
-  /** A preflight from an origin that is not allowed, and the policy keeps such from the service. */
-  readonly refuse: boolean;
   readonly lines: readonly HeaderLine[];
 }
 
@@ -32,19 +30,19 @@ export function judge(cors: CompiledCors, view: RequestView): CorsVerdict | unde
   const origin = fieldText(view.request, view.requestBytes, 0, originName);
   if (origin === undefined || origin === '') return undefined;
   const preflight = view.method === 'OPTIONS' && (fieldText(view.request, view.requestBytes, 0, requestMethod) ?? '') !== '';
-  if (!cors.allows(origin)) return preflight && !cors.table.forwardNotMatching ? { preflight, refuse: true, lines: [] } : undefined;
-  const lines: HeaderLine[] = [['access-control-allow-origin', origin]];
+  const allowed = cors.allows(origin);
   const table = cors.table;
-  if (table.allowCredentials) lines.push(['access-control-allow-credentials', 'true']);
-  if (!preflight) {
-    if (table.exposeHeaders !== '') lines.push(['access-control-expose-headers', table.exposeHeaders]);
-    return { preflight, refuse: false, lines };
-  }
-  if (table.allowMethods !== '') lines.push(['access-control-allow-methods', table.allowMethods]);
-  if (table.allowHeaders !== '') lines.push(['access-control-allow-headers', table.allowHeaders]);
-  if (table.maxAge !== '') lines.push(['access-control-max-age', table.maxAge]);
-  if (table.allowPrivateNetwork && fieldText(view.request, view.requestBytes, 0, privateNetwork) === 'true') {
-    lines.push(['access-control-allow-private-network', 'true']);
-  }
-  return { preflight, refuse: false, lines };
+  if (!allowed && (!preflight || table.forwardNotMatching)) return undefined;
+  const lines: HeaderLine[] = [];
+  const add = (name: string, value: string) => value !== '' && lines.push([name, value]);
+  if (allowed) add('access-control-allow-origin', origin);
+  if (allowed && table.allowCredentials) add('access-control-allow-credentials', 'true');
+  add('access-control-expose-headers', table.exposeHeaders);
+  if (!preflight) return { preflight, lines };
+  add('access-control-allow-methods', table.allowMethods);
+  add('access-control-allow-headers', table.allowHeaders);
+  add('access-control-max-age', table.maxAge);
+  const wantsPrivate = fieldText(view.request, view.requestBytes, 0, privateNetwork) === 'true';
+  if (allowed && table.allowPrivateNetwork && wantsPrivate) add('access-control-allow-private-network', 'true');
+  return { preflight, lines };
 }

@@ -66,7 +66,6 @@ const steering: ReadonlySet<string> = new Set([
   'x-envoy-original-url',
   'x-envoy-hedge-on-per-try-timeout',
   'x-envoy-internal',
-  'x-envoy-attempt-count',
 ]);
 
 const websocketToken = lowerBytes('h2c');
@@ -204,7 +203,8 @@ function setHost(exchange: Exchange): void {
     }
   }
   if (host !== undefined) {
-    if (table?.appendForwardedHost === true) edits.add(line.forwardedHost, exchange.authority);
+    edits.add(line.originalHost, exchange.sentAuthority);
+    if (table?.appendForwardedHost === true) edits.add(line.forwardedHost, exchange.sentAuthority);
   } else if (exchange.authorityFromTarget || hostAt < 0) {
     host = exchange.authority;
   }

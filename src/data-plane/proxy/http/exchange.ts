@@ -49,6 +49,8 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
 
   method = '';
   authority = '';
+  /** As the client wrote it. */
+  sentAuthority = '';
   path = '';
   queryAt = 0;
   readonly scheme = 'http';
@@ -205,6 +207,7 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
       return;
     }
     this.authorityFromTarget = parsed.authority !== sentHost;
+    this.sentAuthority = parsed.authority;
     this.setAuthority(parsed.authority);
     this.path = parsed.path;
     this.pathChanged = parsed.path !== target;
@@ -271,7 +274,7 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
     const verdict = judge(cors, this);
     if (verdict === undefined) return false;
     this.corsLines = verdict.lines;
-    if (verdict.refuse || verdict.preflight) {
+    if (verdict.preflight) {
       this.fail(200, '', 0, 'cors_response');
       return true;
     }
