@@ -117,7 +117,7 @@ interface Group<Scope> {
 }
 
 /** A flush gives way to requests after this long. */
-const sliceMs = 15;
+const sliceMs = 30;
 
 /** Construction subscribes to the mesh state; `listen` lets proxies in. */
 export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {

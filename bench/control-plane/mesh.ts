@@ -1,0 +1,91 @@
+/** The synthetic meshes of the control-plane bench, as objects that users would write. */
+
+import { kindFor } from '#resources/kinds.ts';
+import type { Resource } from '#resources/object.ts';
+
+export interface MeshShape {
+  readonly namespaces: number;
+  readonly servicesPerNamespace: number;
+  readonly endpointsPerService: number;
+  /** Services stay in their namespace (`exportTo: .`), but for the shared one. */
+  readonly scoped: boolean;
+}
+
+/** Thousand services of which each proxy sees a hundred; hundred services that all see. */
+export const shapes = {
+  scoped: { namespaces: 10, servicesPerNamespace: 100, endpointsPerService: 20, scoped: true },
+  all: { namespaces: 10, servicesPerNamespace: 10, endpointsPerService: 2, scoped: false },
+} as const satisfies Record<string, MeshShape>;
+
+export type ShapeName = keyof typeof shapes;
+
+/** The service that changes and that every proxy sees. */
+export const sharedHost = 's0.ns0.svc.cluster.local';
+const otherHost = 's1.ns0.svc.cluster.local';
+
+export const portNumber = 8080;
+
+export function namespaceOf(proxy: number, shape: MeshShape): string {
+  return `ns${proxy % shape.namespaces}`;
+}
+
+export function meshObjects(shape: MeshShape): Resource<unknown>[] {
+  const objects: Resource<unknown>[] = [];
+  for (let ns = 0; ns < shape.namespaces; ns++) {
+    for (let s = 0; s < shape.servicesPerNamespace; s++) {
+      const isShared = ns === 0 && s < 2;
+      objects.push(
+        service(`s${s}`, `ns${ns}`, ns * 256 + s, shape.scoped && !isShared),
+        endpointSlice(`s${s}`, `ns${ns}`, ns, s, shape.endpointsPerService, 0),
+      );
+    }
+  }
+  objects.push(virtualService(50));
+  return objects;
+}
+
+/** The shared service's endpoints, the last of which moves with each `change`. */
+export function changedEndpoints(shape: MeshShape, change: number): Resource<unknown> {
+  return endpointSlice('s0', 'ns0', 0, 0, shape.endpointsPerService, change);
+}
+
+/** The shared service's route with another weight. */
+export function virtualService(weight: number): Resource<unknown> {
+  const destination = (host: string, share: number) => ({ destination: { host }, weight: share });
+  const spec = { hosts: [sharedHost], http: [{ route: [destination(sharedHost, weight), destination(otherHost, 100 - weight)] }] };
+  return decode({ apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata: { name: 'shared', namespace: 'ns0' }, spec });
+}
+
+function service(name: string, namespace: string, address: number, scoped: boolean): Resource<unknown> {
+  const annotations = scoped ? { 'networking.istio.io/exportTo': '.' } : {};
+  const spec = {
+    clusterIP: `10.${96 + (address >> 16)}.${(address >> 8) & 255}.${address & 255}`,
+    selector: { app: name },
+    ports: [{ name: 'http', port: portNumber, targetPort: portNumber }],
+  };
+  return decode({ apiVersion: 'v1', kind: 'Service', metadata: { name, namespace, annotations, labels: { app: name } }, spec });
+}
+
+function endpointSlice(name: string, namespace: string, ns: number, s: number, count: number, change: number): Resource<unknown> {
+  const endpoints = Array.from({ length: count }, (_, i) => ({
+    addresses: [i === count - 1 && change > 0 ? `10.250.${change >> 8}.${change & 255}` : `10.${128 + ns}.${s}.${i}`],
+    conditions: { ready: true },
+    nodeName: `node-${(s + i) % 50}`,
+    targetRef: { kind: 'Pod', name: `${name}-v1-${i}`, namespace },
+  }));
+  const metadata = { name: `${name}-abc`, namespace, labels: { 'kubernetes.io/service-name': name } };
+  const ports = [{ name: 'http', port: portNumber, protocol: 'TCP' }];
+  return decode({ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata, addressType: 'IPv4', endpoints, ports });
+}
+
+function decode(raw: {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+}): Resource<unknown> {
+  const kind = kindFor(raw.apiVersion, raw.kind);
+  const decoded = kind?.decode(raw, { source: 'generated' });
+  if (!decoded?.resource)
+    throw new Error(`${raw.kind} ${raw.metadata.name}: ${decoded?.problems.map((p) => p.message).join('; ') ?? 'unknown kind'}`);
+  return decoded.resource;
+}
