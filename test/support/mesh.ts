@@ -26,10 +26,10 @@ import { namespaceKind } from '#resources/core/namespace.ts';
 import { podKind } from '#resources/core/pod.ts';
 import { serviceKind } from '#resources/core/service.ts';
 import { kinds } from '#resources/kinds.ts';
-import { destinationRuleKind } from '#resources/networking/destination-rule.ts';
-import { serviceEntryKind } from '#resources/networking/service-entry.ts';
-import { virtualServiceKind } from '#resources/networking/virtual-service.ts';
-import { workloadEntryKind } from '#resources/networking/workload-entry.ts';
+import { destinationRuleKind } from '#resources/networking/destination-rule-kind.ts';
+import { serviceEntryKind } from '#resources/networking/service-entry-kind.ts';
+import { virtualServiceKind } from '#resources/networking/virtual-service-kind.ts';
+import { workloadEntryKind } from '#resources/networking/workload-entry-kind.ts';
 import { parseYaml } from '#yaml/document.ts';
 import { peerPath } from './peers.ts';
 
