@@ -8,7 +8,7 @@ import { isJsonObject } from '#kube/object.ts';
 import { isAlive, parseIdentity } from '#process/process-identity.ts';
 import { readRuntimeFile, runningControlPlane } from '#process/runtime-file.ts';
 import { kinds } from '#resources/kinds.ts';
-import { workloadEntryKind } from '#resources/networking/workload-entry.ts';
+import { workloadEntryKind } from '#resources/networking/workload-entry-kind.ts';
 import type { Overview, ProxyList } from '#server/api.ts';
 import type { Invocation } from './command.ts';
 import { connectObjects } from './objects.ts';

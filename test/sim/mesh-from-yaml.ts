@@ -16,10 +16,10 @@ import { podKind } from '#resources/core/pod.ts';
 import { serviceKind } from '#resources/core/service.ts';
 import type { KindDefinition } from '#resources/kind.ts';
 import { kindFor } from '#resources/kinds.ts';
-import { destinationRuleKind } from '#resources/networking/destination-rule.ts';
-import { serviceEntryKind } from '#resources/networking/service-entry.ts';
-import { virtualServiceKind } from '#resources/networking/virtual-service.ts';
-import { workloadEntryKind } from '#resources/networking/workload-entry.ts';
+import { destinationRuleKind } from '#resources/networking/destination-rule-kind.ts';
+import { serviceEntryKind } from '#resources/networking/service-entry-kind.ts';
+import { virtualServiceKind } from '#resources/networking/virtual-service-kind.ts';
+import { workloadEntryKind } from '#resources/networking/workload-entry-kind.ts';
 import type { Resource } from '#resources/object.ts';
 import { parseYaml } from '#yaml/document.ts';
 

@@ -1,6 +1,6 @@
 import { namespaceKind } from '#resources/core/namespace.ts';
 import { kinds } from '#resources/kinds.ts';
-import { workloadEntryKind } from '#resources/networking/workload-entry.ts';
+import { workloadEntryKind } from '#resources/networking/workload-entry-kind.ts';
 import type { Invocation } from '../command.ts';
 import { commands } from '../commands.ts';
 import { type ExitCode, exitCode } from '../exit-code.ts';

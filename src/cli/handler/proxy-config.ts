@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { codeOf, Fault, messageOf } from '#base/fault.ts';
 import type { KubeObject } from '#kube/object.ts';
-import { workloadEntryKind } from '#resources/networking/workload-entry.ts';
+import { workloadEntryKind } from '#resources/networking/workload-entry-kind.ts';
 import type { ProxyConfigSection, ProxyList } from '#server/api.ts';
 import { closest } from '../closest.ts';
 import { type Flags, type Invocation, UsageError } from '../command.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Clock } from '#base/clock.ts';
-import { virtualServiceKind } from '#resources/networking/virtual-service.ts';
+import { virtualServiceKind } from '#resources/networking/virtual-service-kind.ts';
 import { readObjects } from '#resources/read.ts';
 import { createConfig } from './config.ts';
 import type { Sink, Source } from './source.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Fault } from '#base/fault.ts';
 import { systemClock } from '#process/clock.ts';
-import { virtualServiceKind } from '#resources/networking/virtual-service.ts';
+import { virtualServiceKind } from '#resources/networking/virtual-service-kind.ts';
 import { createConfig } from './config.ts';
 import { fileSource } from './file-source.ts';
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { parseYaml } from '#yaml/document.ts';
 import { kindFor, kinds } from './kinds.ts';
 import type { VirtualService } from './networking/virtual-service.ts';
-import { virtualServiceKind } from './networking/virtual-service.ts';
+import { virtualServiceKind } from './networking/virtual-service-kind.ts';
 
 const origin = { source: 'file', file: 'x.yaml' } as const;
 

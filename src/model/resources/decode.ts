@@ -4,9 +4,9 @@ import { closest } from './closest.ts';
 import { decodeMeta } from './decode-meta.ts';
 import { isObject, walk } from './decode-value.ts';
 import { formatPath, type Issue, type Path } from './issue.ts';
-import type { KindTable } from './kind.ts';
-import type { Decoded } from './object.ts';
+import type { Decoded, ObjectMeta } from './object.ts';
 import { problemTable } from './problems.ts';
+import type { Schema } from './schema.ts';
 
 /** 1-based place of a value in its text. */
 export interface Position {
@@ -23,8 +23,26 @@ export interface DecodeOptions {
   readonly defaultNamespace?: string;
 }
 
+/** What decoding must know of a kind. */
+export interface DecodeTable<Spec> {
+  /** Empty for the core group. */
+  readonly group: string;
+  /** Every served version; the first is the newest and the one stored. */
+  readonly versions: readonly string[];
+  readonly kind: string;
+  readonly namespaced: boolean;
+  /** Whether the `status` subresource exists: only writes to it change `status`, and only writes beside it raise the generation. */
+  readonly hasStatus: boolean;
+  /** Where the described content stands: in `spec`, or in the object itself beside `metadata` (ConfigMap, EndpointSlice). */
+  readonly body: 'spec' | 'object';
+  /** Schema of `spec`, or of the object's own fields when `body` is `object`. */
+  readonly schema: Schema<Spec>;
+  /** Rules that a schema cannot say; called only when the schema found no error. */
+  readonly validate?: (spec: Spec, meta: ObjectMeta) => readonly Issue[];
+}
+
 /** Decodes one object by its kind's table: every problem at once, the resource when none is an error. */
-export function decodeObject<Spec>(table: KindTable<Spec, unknown>, raw: unknown, origin: Origin, options: DecodeOptions): Decoded<Spec> {
+export function decodeObject<Spec>(table: DecodeTable<Spec>, raw: unknown, origin: Origin, options: DecodeOptions): Decoded<Spec> {
   const issues: Issue[] = [];
   if (!isObject(raw)) {
     issues.push({ code: 'MW0105', path: [], message: 'the document is not an object with apiVersion, kind and metadata' });
@@ -73,7 +91,7 @@ function annotationIssues(annotations: Readonly<Record<string, string>>): Issue[
 }
 
 function checkVersion(
-  table: Pick<KindTable<unknown>, 'group' | 'versions' | 'kind'>,
+  table: Pick<DecodeTable<unknown>, 'group' | 'versions' | 'kind'>,
   raw: Readonly<Record<string, unknown>>,
   issues: Issue[],
 ): string {
@@ -86,7 +104,7 @@ function checkVersion(
   return apiVersion;
 }
 
-function decodeBody<Spec>(table: KindTable<Spec, unknown>, raw: Readonly<Record<string, unknown>>, issues: Issue[]): Spec | undefined {
+function decodeBody<Spec>(table: DecodeTable<Spec>, raw: Readonly<Record<string, unknown>>, issues: Issue[]): Spec | undefined {
   const own = new Set(['apiVersion', 'kind', 'metadata', ...(table.hasStatus ? ['status'] : [])]);
   if (table.body === 'object') {
     const body = Object.fromEntries(Object.entries(raw).filter(([name]) => !own.has(name)));

@@ -1,7 +1,6 @@
 import type { Origin } from '#base/origin.ts';
-import { type DecodeOptions, decodeObject } from './decode.ts';
-import type { Issue } from './issue.ts';
-import type { Decoded, ObjectMeta } from './object.ts';
+import { type DecodeOptions, type DecodeTable, decodeObject } from './decode.ts';
+import type { Decoded } from './object.ts';
 import type { Schema } from './schema.ts';
 
 /** A column of `kubectl get`. */
@@ -17,28 +16,14 @@ export interface PrinterColumn {
 }
 
 /** What a kind's file says of it. */
-export interface KindTable<Spec, Status = unknown> {
-  /** Empty for the core group. */
-  readonly group: string;
-  /** Every served version; the first is the newest and the one stored. */
-  readonly versions: readonly string[];
-  readonly kind: string;
+export interface KindTable<Spec, Status = unknown> extends DecodeTable<Spec> {
   readonly plural: string;
   readonly singular: string;
   readonly shortNames: readonly string[];
   readonly categories: readonly string[];
-  readonly namespaced: boolean;
-  /** Whether the `status` subresource exists: only writes to it change `status`, and only writes beside it raise the generation. */
-  readonly hasStatus: boolean;
-  /** Where the described content stands: in `spec`, or in the object itself beside `metadata` (ConfigMap, EndpointSlice). */
-  readonly body: 'spec' | 'object';
   readonly description: string;
   readonly printerColumns: readonly PrinterColumn[];
-  /** Schema of `spec`, or of the object's own fields when `body` is `object`. */
-  readonly schema: Schema<Spec>;
   readonly statusSchema?: Schema<Status>;
-  /** Rules that a schema cannot say; called only when the schema found no error. */
-  readonly validate?: (spec: Spec, meta: ObjectMeta) => readonly Issue[];
 }
 
 /** One kind: its names, its schema, and how its objects are read. */

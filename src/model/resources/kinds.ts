@@ -3,10 +3,10 @@ import { namespaceKind } from './core/namespace.ts';
 import { podKind } from './core/pod.ts';
 import { serviceKind } from './core/service.ts';
 import { apiVersionOf, type KindDefinition } from './kind.ts';
-import { destinationRuleKind } from './networking/destination-rule.ts';
-import { serviceEntryKind } from './networking/service-entry.ts';
-import { virtualServiceKind } from './networking/virtual-service.ts';
-import { workloadEntryKind } from './networking/workload-entry.ts';
+import { destinationRuleKind } from './networking/destination-rule-kind.ts';
+import { serviceEntryKind } from './networking/service-entry-kind.ts';
+import { virtualServiceKind } from './networking/virtual-service-kind.ts';
+import { workloadEntryKind } from './networking/workload-entry-kind.ts';
 
 /** Every kind that Meshwright knows. The one list: API server, decoding, CRDs, CLI and docs read it. */
 export const kinds: readonly KindDefinition[] = [

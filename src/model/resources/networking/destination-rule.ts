@@ -1,8 +1,5 @@
-import { defineKind } from '../kind.ts';
 import { choice, decimal, duration, flag, integer, list, long, map, message, text, unsigned, type Value } from '../schema.ts';
 import { portSelector } from './destination.ts';
-import { validateDestinationRule } from './destination-rule-rules.ts';
-import { istioStatus } from './status.ts';
 
 const keepalive = message('TCP keepalive probes.', {
   probes: unsigned('Unanswered probes after which the connection counts as dead. Unset: the setting of the operating system.'),
@@ -192,7 +189,7 @@ const subset = message(
 );
 export type Subset = Value<typeof subset>;
 
-const spec = message(
+export const destinationRuleSchema = message(
   'What happens to traffic for a host after routing has chosen it.',
   {
     host: text(
@@ -209,26 +206,4 @@ const spec = message(
 );
 
 /** Spec of a DestinationRule. */
-export type DestinationRule = Value<typeof spec>;
-
-export const destinationRuleKind = defineKind({
-  group: 'networking.istio.io',
-  versions: ['v1', 'v1beta1', 'v1alpha3'],
-  kind: 'DestinationRule',
-  plural: 'destinationrules',
-  singular: 'destinationrule',
-  shortNames: ['dr'],
-  categories: ['istio-io', 'networking-istio-io'],
-  namespaced: true,
-  hasStatus: true,
-  body: 'spec',
-  description:
-    'Settings for traffic to a host after routing: load balancing, connection limits, outlier detection, TLS, and the subsets that routes name.',
-  printerColumns: [
-    { name: 'Host', type: 'string', jsonPath: '.spec.host', description: 'Host to which the settings apply', priority: 0 },
-    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Time since the object was created', priority: 0 },
-  ],
-  schema: spec,
-  statusSchema: istioStatus,
-  validate: validateDestinationRule,
-});
+export type DestinationRule = Value<typeof destinationRuleSchema>;

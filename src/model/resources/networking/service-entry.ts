@@ -1,7 +1,5 @@
-import { defineKind } from '../kind.ts';
 import { anything, choice, list, long, map, message, text, unsigned, type Value } from '../schema.ts';
-import { validateServiceEntry } from './service-entry-rules.ts';
-import { workload } from './workload-entry.ts';
+import { workloadEntrySchema } from './workload-entry.ts';
 
 const servicePort = message(
   'A port of the service.',
@@ -15,7 +13,7 @@ const servicePort = message(
 );
 export type ServiceEntryPort = Value<typeof servicePort>;
 
-const spec = message(
+export const serviceEntrySchema = message(
   'A service that is not a Kubernetes service: outside the mesh, or made of workloads without pods.',
   {
     hosts: list('Names by which the service is called; `*.` may stand at the start where the resolution allows it.', text('Host.'), {
@@ -25,7 +23,7 @@ const spec = message(
     ports: list('Ports of the service.', servicePort),
     location: choice('Whether the service belongs to the mesh.', ['MESH_EXTERNAL', 'MESH_INTERNAL'], { default: 'MESH_EXTERNAL' }),
     resolution: choice('How endpoints are found.', ['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS'], { default: 'NONE' }),
-    endpoints: list('Endpoints of the service. Not together with `workloadSelector`.', workload),
+    endpoints: list('Endpoints of the service. Not together with `workloadSelector`.', workloadEntrySchema),
     workloadSelector: message('WorkloadEntries and pods of the own namespace that are endpoints of the service.', {
       labels: map('Labels that the workload carries.', text('Label value.')),
     }),
@@ -39,9 +37,9 @@ const spec = message(
 );
 
 /** Spec of a ServiceEntry. */
-export type ServiceEntry = Value<typeof spec>;
+export type ServiceEntry = Value<typeof serviceEntrySchema>;
 
-const status = message('What the control plane has observed.', {
+export const serviceEntryStatusSchema = message('What the control plane has observed.', {
   conditions: list('State of the object by aspect.', anything('A condition.')),
   validationMessages: list('Problems found in the object.', anything('A problem.')),
   observedGeneration: long('Generation of the object that was looked at last.'),
@@ -50,27 +48,4 @@ const status = message('What the control plane has observed.', {
     message('One allocated address.', { value: text('IP address.'), host: text('Host of the entry that has it.') }),
   ),
 });
-export type ServiceEntryStatus = Value<typeof status>;
-
-export const serviceEntryKind = defineKind({
-  group: 'networking.istio.io',
-  versions: ['v1', 'v1beta1', 'v1alpha3'],
-  kind: 'ServiceEntry',
-  plural: 'serviceentries',
-  singular: 'serviceentry',
-  shortNames: ['se'],
-  categories: ['istio-io', 'networking-istio-io'],
-  namespaced: true,
-  hasStatus: true,
-  body: 'spec',
-  description: 'Adds a service to the registry of the mesh: an external one, or one made of workloads that are not pods.',
-  printerColumns: [
-    { name: 'Hosts', type: 'string', jsonPath: '.spec.hosts', description: 'Names by which the service is called', priority: 0 },
-    { name: 'Location', type: 'string', jsonPath: '.spec.location', description: 'Whether the service belongs to the mesh', priority: 0 },
-    { name: 'Resolution', type: 'string', jsonPath: '.spec.resolution', description: 'How endpoints are found', priority: 0 },
-    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Time since the object was created', priority: 0 },
-  ],
-  schema: spec,
-  statusSchema: status,
-  validate: validateServiceEntry,
-});
+export type ServiceEntryStatus = Value<typeof serviceEntryStatusSchema>;

@@ -1,8 +1,5 @@
-import { defineKind } from '../kind.ts';
 import { bytes, choice, duration, flag, integer, list, map, message, text, unsigned, type Value } from '../schema.ts';
 import { destination, headers, percent, routeDestination } from './destination.ts';
-import { istioStatus } from './status.ts';
-import { validateVirtualService } from './virtual-service-rules.ts';
 
 const stringMatch = message(
   'How a text is compared: equal, by its start, or by a regular expression that must match the whole of it. Case matters.',
@@ -215,7 +212,7 @@ const tcpRoute = message('A rule for opaque TCP connections.', {
 });
 export type TcpRoute = Value<typeof tcpRoute>;
 
-const spec = message(
+export const virtualServiceSchema = message(
   'How requests to some hosts are routed.',
   {
     hosts: list(
@@ -236,32 +233,4 @@ const spec = message(
 );
 
 /** Spec of a VirtualService. */
-export type VirtualService = Value<typeof spec>;
-
-export const virtualServiceKind = defineKind({
-  group: 'networking.istio.io',
-  versions: ['v1', 'v1beta1', 'v1alpha3'],
-  kind: 'VirtualService',
-  plural: 'virtualservices',
-  singular: 'virtualservice',
-  shortNames: ['vs'],
-  categories: ['istio-io', 'networking-istio-io'],
-  namespaced: true,
-  hasStatus: true,
-  body: 'spec',
-  description: 'Routing rules for one or more hosts: which requests go where, and what happens to them on the way.',
-  printerColumns: [
-    {
-      name: 'Gateways',
-      type: 'string',
-      jsonPath: '.spec.gateways',
-      description: 'Gateways and sidecars that apply the rules',
-      priority: 0,
-    },
-    { name: 'Hosts', type: 'string', jsonPath: '.spec.hosts', description: 'Hosts to which the rules apply', priority: 0 },
-    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Time since the object was created', priority: 0 },
-  ],
-  schema: spec,
-  statusSchema: istioStatus,
-  validate: validateVirtualService,
-});
+export type VirtualService = Value<typeof virtualServiceSchema>;
