@@ -25,7 +25,7 @@ export async function runCommandLine(words: readonly string[], io: Io, onStart: 
     }
     if (!parsed.command.ownSignals) onStart(stop);
     const handler = await parsed.command.load?.();
-    return handler ? await handler({ arguments: parsed.arguments, flags: parsed.flags, io, signal: stop.signal }) : exitCode.ok;
+    return handler ? await handler({ arguments: parsed.arguments, flags: parsed.flags, io, commands, signal: stop.signal }) : exitCode.ok;
   } catch (error) {
     return report(error, io, stop.signal);
   }

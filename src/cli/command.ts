@@ -67,6 +67,8 @@ export interface Invocation {
   readonly arguments: readonly string[];
   readonly flags: Flags;
   readonly io: Io;
+  /** The whole table, for commands about commands. */
+  readonly commands: readonly Command[];
   /** Aborted by the first Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
 }

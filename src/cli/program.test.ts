@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UsageError } from './command.ts';
-import { commands, globalFlags } from './commands.ts';
+import { commands } from './commands.ts';
 import { exitCode, exitCodeMeanings } from './exit-code.ts';
+import { globalFlags } from './global-flags.ts';
 import { parseCommandLine } from './program.ts';
 
 async function parsed(...words: string[]) {

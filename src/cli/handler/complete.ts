@@ -2,7 +2,6 @@ import { namespaceKind } from '#resources/core/namespace.ts';
 import { kinds } from '#resources/kinds.ts';
 import { workloadEntryKind } from '#resources/networking/workload-entry-kind.ts';
 import type { Invocation } from '../command.ts';
-import { commands } from '../commands.ts';
 import { type ExitCode, exitCode } from '../exit-code.ts';
 import { findKind } from '../kind-name.ts';
 import { connectObjects } from '../objects.ts';
@@ -13,7 +12,7 @@ const patienceMs = 300;
 
 /** `meshwright complete -- WORDS...`: what may stand at the end, one per line with a tab before its description. */
 export async function complete(invocation: Invocation): Promise<ExitCode> {
-  const { io, arguments: words } = invocation;
+  const { io, arguments: words, commands } = invocation;
   const suggested = suggest(words.length === 0 ? [''] : words, commands);
   if (suggested.kind === 'words') {
     print(suggested.words, io.out);
