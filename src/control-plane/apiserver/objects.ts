@@ -1,16 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '#base/clock.ts';
-import type { KubeObject } from '#kube/object.ts';
+import type { JsonObject, KubeObject } from '#kube/object.ts';
 import { splitApiVersion } from '#kube/object.ts';
-import type { Logger } from '#process/log.ts';
 import { type ApiKind, type KindTable, storedApiVersion } from './kinds.ts';
 import { admit } from './object/admission.ts';
+import type { ObjectsContext } from './object/context.ts';
 import { clean, readObject, timestamp } from './object/metadata.ts';
 import { removal } from './object/removal.ts';
 import { mergeApplied } from './patch/apply.ts';
 import { alreadyExists, badRequest, conflict, expired, invalid, modifiedMeanwhile, notFound, pathNotFound } from './status.ts';
-import type { AppliedSets, Change, Entry, Ledger } from './storage/ledger.ts';
+import type { AppliedSets, Change, Entry } from './storage/entry.ts';
+import type { Ledger } from './storage/ledger.ts';
 import type { DeleteOptions, ObjectRef, ObjectStore, WriteOptions } from './store.ts';
 
 /** What the HTTP side can ask for beyond the public store. */
@@ -29,13 +30,6 @@ export interface Objects extends ObjectStore {
   apply(object: KubeObject, manager: string, options?: InternalWrite): KubeObject;
   /** Server-side apply of the status subresource. */
   applyStatus(object: KubeObject, manager: string, options?: InternalWrite): KubeObject;
-}
-
-export interface ObjectsContext {
-  readonly ledger: Ledger;
-  readonly kinds: KindTable;
-  readonly clock: Clock;
-  readonly log: Logger;
 }
 
 export function createObjects(context: ObjectsContext): Objects {
@@ -120,7 +114,7 @@ function create(context: ObjectsContext, incoming: Incoming, applied: AppliedSet
     deletionGracePeriodSeconds: undefined,
   });
   const { status: _status, ...withoutStatus } = incoming.object;
-  const draft: KubeObject = { ...(kind.hasStatus ? withoutStatus : incoming.object), metadata } as KubeObject;
+  const draft: KubeObject = { ...(kind.hasStatus ? withoutStatus : incoming.object), metadata };
   const object = admit(context, kind, draft, undefined, options.warn);
   if (options.dryRun) return object;
   return only(context.ledger.commit([{ ref, object, applied }]));
@@ -140,7 +134,7 @@ function update(context: ObjectsContext, incoming: Incoming, applied: AppliedSet
   const old = before.object;
   const { status: _status, ...withoutStatus } = object;
   const content = kind.hasStatus ? { ...withoutStatus, ...(old.status === undefined ? {} : { status: old.status }) } : object;
-  const draft = { ...content, metadata: carriedMetadata(object.metadata, old.metadata) } as KubeObject;
+  const draft = { ...content, metadata: carriedMetadata(object.metadata, old.metadata) };
   const admitted = admit(context, kind, draft, old, options.warn);
   const changed = !isDeepStrictEqual(contentOf(admitted), contentOf(old));
   const generation = (old.metadata.generation ?? 0) + (changed ? 1 : 0);
@@ -153,7 +147,7 @@ function updateStatus(context: ObjectsContext, incoming: Incoming, applied: Appl
   const before = mustExist(context, incoming);
   checkPreconditions(kind, before.object, object.metadata);
   const { status: _status, ...rest } = before.object;
-  const next = { ...rest, ...(object.status === undefined ? {} : { status: object.status }) } as KubeObject;
+  const next = { ...rest, ...(object.status === undefined ? {} : { status: object.status }) };
   return replace(context, before, next, applied, options);
 }
 
@@ -261,10 +255,11 @@ function carriedMetadata(given: KubeObject['metadata'], old: KubeObject['metadat
 }
 
 /** What an apply's merge result needs before it is an update: the stored identity, the applier's preconditions. */
-function frame(merged: KubeObject, old: KubeObject, given: KubeObject): KubeObject {
+function frame(merged: JsonObject, old: KubeObject, given: KubeObject): KubeObject {
   const { uid, resourceVersion } = given.metadata;
-  const metadata = clean({ ...merged.metadata, name: old.metadata.name, namespace: old.metadata.namespace, uid, resourceVersion });
-  return { ...merged, apiVersion: old.apiVersion, kind: old.kind, metadata };
+  const object = readObject(merged);
+  const metadata = clean({ ...object.metadata, name: old.metadata.name, namespace: old.metadata.namespace, uid, resourceVersion });
+  return { ...object, apiVersion: old.apiVersion, kind: old.kind, metadata };
 }
 
 /** What an applied configuration claims: labels, annotations, finalizers, owners and the content. */

@@ -1,7 +1,7 @@
 import { Fault } from '#base/fault.ts';
 import type { KubeAccess } from './kubeconfig.ts';
 import { isJsonObject, type JsonObject, joinApiVersion, type KubeObject } from './object.ts';
-import { hasReason, StatusFault, statusFromBody } from './status.ts';
+import { hasReason, readStatus, StatusFault } from './status.ts';
 import { createTransport } from './transport.ts';
 
 /** One kind as paths name it. */
@@ -180,7 +180,7 @@ function selectors(selection: Selection): Record<string, string> {
 }
 
 function toObject(text: string): KubeObject {
-  return lean(parse(text));
+  return readLean(parse(text));
 }
 
 function readList(text: string, resource: KubeResource): KubeList & { readonly continue: string } {
@@ -191,7 +191,7 @@ function readList(text: string, resource: KubeResource): KubeList & { readonly c
   const apiVersion = joinApiVersion(resource.group, resource.version);
   return {
     // Kubernetes leaves apiVersion and kind out of the items of its own lists.
-    items: items.map((item) => lean(isJsonObject(item) ? { apiVersion, kind, ...item } : item)),
+    items: items.map((item) => readLean(isJsonObject(item) ? { apiVersion, kind, ...item } : item)),
     resourceVersion: typeof metadata.resourceVersion === 'string' ? metadata.resourceVersion : '',
     continue: typeof metadata.continue === 'string' ? metadata.continue : '',
   };
@@ -201,14 +201,14 @@ function readEvent(line: string): WatchEvent {
   const event = parse(line);
   if (!isJsonObject(event)) throw malformed('a watch event that is no object');
   const { type, object } = event;
-  if (type === 'ERROR') throw new StatusFault(statusFromBody(500, object, 'the watch failed'));
+  if (type === 'ERROR') throw new StatusFault(readStatus(500, object, 'the watch failed'));
   if (type !== 'ADDED' && type !== 'MODIFIED' && type !== 'DELETED' && type !== 'BOOKMARK')
     throw malformed(`a watch event of type ${JSON.stringify(type)}`);
-  return { type, object: lean(object) };
+  return { type, object: readLean(object) };
 }
 
 /** managedFields are nearly half of an object's size and nobody here reads them. */
-function lean(value: unknown): KubeObject {
+function readLean(value: unknown): KubeObject {
   if (!isJsonObject(value) || !isJsonObject(value.metadata)) throw malformed('something that is no Kubernetes object');
   const { managedFields: _cut, ...metadata } = value.metadata;
   return { ...value, metadata } as JsonObject as KubeObject;

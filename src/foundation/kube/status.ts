@@ -47,7 +47,7 @@ export class StatusFault extends Fault {
 }
 
 /** The Status in an answer's body; one made from the HTTP code when the body is something else. */
-export function statusFromBody(code: number, body: unknown, fallback: string): KubeStatus {
+export function readStatus(code: number, body: unknown, fallback: string): KubeStatus {
   if (isJsonObject(body) && body.kind === 'Status') {
     const details = isJsonObject(body.details) ? { details: body.details as KubeStatus['details'] } : {};
     const metadata = isJsonObject(body.metadata) && typeof body.metadata.continue === 'string' ? { continue: body.metadata.continue } : {};

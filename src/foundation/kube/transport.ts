@@ -2,7 +2,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from
 import { Agent, request as httpsRequest } from 'node:https';
 import { Fault, messageOf } from '#base/fault.ts';
 import type { KubeAccess } from './kubeconfig.ts';
-import { StatusFault, statusFromBody } from './status.ts';
+import { readStatus, StatusFault } from './status.ts';
 
 export interface ApiRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -53,7 +53,7 @@ export function createTransport(access: KubeAccess): Transport {
     const code = answer.statusCode ?? 0;
     const text = await readText(answer, access);
     throw new StatusFault(
-      statusFromBody(code, parseOrUndefined(text), `${request.method} ${request.path} was answered with ${code}: ${text.slice(0, 200)}`),
+      readStatus(code, parseOrUndefined(text), `${request.method} ${request.path} was answered with ${code}: ${text.slice(0, 200)}`),
     );
   };
   const isGood = (answer: IncomingMessage) => (answer.statusCode ?? 0) >= 200 && (answer.statusCode ?? 0) < 300;

@@ -1,7 +1,7 @@
 import { fieldSelector, labelSelector, type Selector } from '../object/selector.ts';
 import type { Objects } from '../objects.ts';
 import { badRequest, expired, refuse } from '../status.ts';
-import type { Entry } from '../storage/ledger.ts';
+import type { Entry } from '../storage/entry.ts';
 import { type Exchange, sendJson } from './exchange.ts';
 import type { Target } from './target.ts';
 import type { ListMetadata, View } from './view.ts';

@@ -2,7 +2,7 @@ import { joinApiVersion, type KubeObject } from '#kube/object.ts';
 import { type ApiKind, storedApiVersion } from '../kinds.ts';
 import { type Column, columnsFor } from '../object/columns.ts';
 import { refuse } from '../status.ts';
-import type { Entry } from '../storage/ledger.ts';
+import type { Entry } from '../storage/entry.ts';
 
 /** How one client wants objects to look. All results are JSON text. */
 export interface View {

@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { isJsonObject, type KubeObject } from '#kube/object.ts';
 import type { StatusCause } from '#kube/status.ts';
 import { type ApiKind, qualifiedResource, storedApiVersion } from '../kinds.ts';
-import type { ObjectsContext } from '../objects.ts';
 import { causeOf, forbidden, invalid, notFound } from '../status.ts';
+import type { ObjectsContext } from './context.ts';
 import { mapCauses, type NameRule, nameCause } from './names.ts';
 import { admitService } from './service.ts';
 

@@ -12,7 +12,7 @@ export function duplicateKeys(json: string): string[] {
     if (char === '"') {
       const end = endOfText(json, at);
       if (expectKey && frame?.keys) {
-        frame.key = JSON.parse(json.slice(at, end)) as string;
+        frame.key = String(JSON.parse(json.slice(at, end)));
         const path = frame.path === '' ? frame.key : `${frame.path}.${frame.key}`;
         if (frame.keys.has(frame.key)) found.push(path);
         frame.keys.add(frame.key);

@@ -1,7 +1,8 @@
 import type { Clock } from '#base/clock.ts';
 import type { KubeObject } from '#kube/object.ts';
 import { forbidden } from '../status.ts';
-import type { Change, Entry, Ledger } from '../storage/ledger.ts';
+import type { Change, Entry } from '../storage/entry.ts';
+import type { Ledger } from '../storage/ledger.ts';
 import type { DeleteOptions } from '../store.ts';
 import { timestamp } from './metadata.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { blockSize, ipv4ToNumber } from '#base/loopback.ts';
 import type { KubeObject } from '#kube/object.ts';
-import type { Entry } from '../storage/ledger.ts';
+import type { Entry } from '../storage/entry.ts';
 import { admitService } from './service.ts';
 
 const service = (name: string, spec: object = {}): KubeObject => ({

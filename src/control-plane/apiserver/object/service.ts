@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { blockSize, ipv4ToNumber, numberToIpv4 } from '#base/loopback.ts';
 import { isJsonObject, type JsonObject, type KubeObject } from '#kube/object.ts';
 import type { StatusCause } from '#kube/status.ts';
-import type { Entry } from '../storage/ledger.ts';
+import type { Entry } from '../storage/entry.ts';
 
 // 10.96.0.0/16, the usual range of a cluster's services.
 const rangeStart = 0x0a600000;

@@ -1,10 +1,10 @@
-import { isJsonObject, type JsonObject, type KubeObject } from '#kube/object.ts';
+import { isJsonObject, type JsonObject } from '#kube/object.ts';
 import type { ApiKind } from '../kinds.ts';
-import type { AppliedSets, Entry } from '../storage/ledger.ts';
+import type { AppliedSets, Entry } from '../storage/entry.ts';
 import { listRule } from './list-keys.ts';
 
 export interface AppliedMerge {
-  readonly object: KubeObject;
+  readonly object: JsonObject;
   readonly applied: AppliedSets;
 }
 
@@ -23,7 +23,7 @@ export function mergeApplied(
     ? withdraw({ kind, path: '' }, before.object, last, [configuration, ...Object.values(others)])
     : before.object;
   const merged = merge({ kind, path: '' }, withdrawn, configuration);
-  return { object: merged as KubeObject, applied: { ...others, [manager]: configuration } };
+  return { object: merged, applied: { ...others, [manager]: configuration } };
 }
 
 interface Place {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubeObject } from '#kube/object.ts';
-import type { Entry } from '../storage/ledger.ts';
+import type { Entry } from '../storage/entry.ts';
 import { mergeApplied } from './apply.ts';
 import { applyJsonPatch } from './json-patch.ts';
 import { applyMergePatch } from './merge-patch.ts';

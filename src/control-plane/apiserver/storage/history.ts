@@ -1,4 +1,4 @@
-import type { LedgerEvent, LedgerLimits } from './ledger.ts';
+import type { LedgerEvent, LedgerLimits } from './entry.ts';
 
 /** The recent events, bounded by count and by the bytes they hold on to. */
 export interface History {

@@ -2,34 +2,9 @@ import { Fault, messageOf } from '#base/fault.ts';
 import type { KubeObject } from '#kube/object.ts';
 import type { Logger } from '#process/log.ts';
 import type { KindRef } from '../store.ts';
-import type { Database, RowChange } from './database.ts';
+import type { Database, Row, RowChange } from './database.ts';
+import type { AppliedSets, Change, Entry, LedgerEvent, LedgerLimits } from './entry.ts';
 import { createHistory } from './history.ts';
-
-/** What each manager applied last (server-side apply), by manager. */
-export type AppliedSets = Readonly<Record<string, unknown>>;
-
-/** One stored object. Immutable; `json` is `object` encoded once for every reader, beginning with apiVersion. */
-export interface Entry {
-  readonly ref: Required<KindRef> & { readonly namespace: string; readonly name: string };
-  readonly object: KubeObject;
-  readonly json: string;
-  readonly applied: AppliedSets;
-}
-
-export interface LedgerEvent {
-  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
-  readonly entry: Entry;
-  readonly previous?: Entry;
-  readonly version: number;
-}
-
-/** `object` absent: the object is removed. Metadata's resourceVersion is stamped by `commit`. */
-export interface Change {
-  readonly ref: Entry['ref'];
-  readonly before?: Entry;
-  readonly object?: KubeObject;
-  readonly applied?: AppliedSets;
-}
 
 /** All objects in memory, written through to the database, with the recent past for watches. */
 export interface Ledger {
@@ -49,13 +24,6 @@ export interface Ledger {
   commit(changes: readonly Change[]): readonly Entry[];
   /** Events after `fromVersion` first; undefined when those are forgotten. Returns the end. */
   subscribe(listener: (event: LedgerEvent) => void, fromVersion?: number): (() => void) | undefined;
-}
-
-export interface LedgerLimits {
-  /** Past events kept for watches and paging. */
-  readonly historyEvents: number;
-  /** Bytes of JSON those may refer to. */
-  readonly historyBytes: number;
 }
 
 interface Shelf {
@@ -126,9 +94,7 @@ export function createLedger(database: Database, log: Logger, limits: LedgerLimi
 
   for (const row of database.rows()) {
     try {
-      const object = JSON.parse(row.json) as KubeObject;
-      const ref = { group: row.group, kind: row.kind, namespace: row.namespace, name: row.name };
-      place({ ref, object, json: row.json, applied: row.applied === '' ? {} : (JSON.parse(row.applied) as AppliedSets) }, true);
+      place(readRow(row), true);
     } catch (error) {
       log.error('a stored object cannot be read and is left out', {
         kind: row.kind,
@@ -177,6 +143,11 @@ export function createLedger(database: Database, log: Logger, limits: LedgerLimi
       return () => listeners.delete(listener);
     },
   };
+}
+
+function readRow({ group, kind, namespace, name, json, applied }: Row): Entry {
+  const ref = { group, kind, namespace, name };
+  return { ref, object: JSON.parse(json) as KubeObject, json, applied: applied === '' ? {} : (JSON.parse(applied) as AppliedSets) };
 }
 
 function ownersOf(entry: Entry | undefined): readonly string[] {
