@@ -203,7 +203,7 @@ function createFakeStore(clock: Clock) {
       if (resourceVersion && held?.metadata.resourceVersion !== resourceVersion) {
         return refuse('conflict', `It has version ${held?.metadata.resourceVersion ?? 'none'}, expected ${resourceVersion}.`);
       }
-      const problems = [...check(object, fieldValidation)];
+      const problems = check(object, fieldValidation);
       const errors = problems.filter((problem) => problem.severity === 'error');
       if (errors.length) return refuse('invalid', `${object.kind} ${object.metadata.name} is invalid: ${errors[0]?.message}.`, problems);
       const same = held && JSON.stringify(held.spec) === JSON.stringify(object.spec);
@@ -233,27 +233,12 @@ function createFakeStore(clock: Clock) {
   };
 }
 
-function* check(object: KubeObject, fieldValidation: string): Generator<Problem> {
-  const origin: Origin = {
-    source: 'kubernetes',
-    kind: `${object.apiVersion}/${object.kind}`,
-    namespace: object.metadata.namespace ?? '',
-    name: object.metadata.name,
-  };
-  const known = new Set(['hosts', 'http', 'tcp', 'tls', 'gateways', 'exportTo', 'host', 'subsets', 'trafficPolicy']);
-  for (const field of Object.keys((object.spec ?? {}) as object)) {
-    if (!['VirtualService', 'DestinationRule'].includes(object.kind) || known.has(field) || fieldValidation === 'Ignore') continue;
-    const severity = fieldValidation === 'Strict' ? 'error' : 'warning';
-    yield {
-      code: 'MW0110',
-      severity,
-      path: `spec.${field}`,
-      message: `unknown field "${field}"`,
-      fix: 'Remove it or mend its spelling.',
-      origin,
-    };
-  }
-  yield* kindFor(object.apiVersion, object.kind)?.decode(object, origin).problems ?? [];
+function check(object: KubeObject, fieldValidation: string): readonly Problem[] {
+  const { apiVersion: version, kind, metadata } = object;
+  const origin: Origin = { source: 'kubernetes', kind: `${version}/${kind}`, namespace: metadata.namespace ?? '', name: metadata.name };
+  return (
+    kindFor(version, kind)?.decode(object, origin, { unknownFields: fieldValidation === 'Strict' ? 'error' : 'warning' }).problems ?? []
+  );
 }
 
 function weightsOf(virtualService: Stored | undefined): Readonly<Record<string, number>> {

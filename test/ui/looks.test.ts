@@ -50,6 +50,8 @@ describe('every view', () => {
         for (const violation of await violations(page)) found.push(`${name}: ${violation}`);
       }
       assert.deepEqual(found, []);
+      await page.evaluate("document.querySelector('main').append(document.createElement('button'))");
+      assert.match((await violations(page)).join(), /button-name/, 'a planted violation is seen');
       assert.deepEqual(complaints, []);
       await done();
     });
@@ -67,10 +69,10 @@ describe('every view', () => {
         await show(page, path);
         await page.waitForSelector(ready);
         await shoot(name);
-        const overflow = await page.evaluate(() => {
+        const overflow = await page.evaluate<number>(`(() => {
           const main = document.querySelector('main');
-          return main ? main.scrollWidth - main.clientWidth : Number.NaN;
-        });
+          return main.scrollWidth - main.clientWidth;
+        })()`);
         if (overflow !== 0) wide.push(`${name}: ${overflow} px too wide`);
       }
       assert.deepEqual(wide, []);
@@ -82,11 +84,8 @@ describe('every view', () => {
     if (!stage) return test.skip('no browser');
     const { page, done } = await stage.open('/now');
     await page.waitForSelector('text=things are wrong');
-    const bytes = await page.evaluate(() =>
-      performance
-        .getEntriesByType('resource')
-        .filter((entry) => entry instanceof PerformanceResourceTiming)
-        .reduce((sum, entry) => sum + entry.encodedBodySize, 0),
+    const bytes = await page.evaluate<number>(
+      "performance.getEntriesByType('resource').reduce((sum, entry) => sum + (entry.encodedBodySize ?? 0), 0)",
     );
     assert.ok(bytes > 50_000 && bytes <= 350_000, `${bytes} bytes`);
     await done();
@@ -95,21 +94,17 @@ describe('every view', () => {
 
 /** Goes to a view as the page itself does, so that axe need not be put in again. */
 async function show(page: Page, path: string): Promise<void> {
-  await page.evaluate((next) => {
-    history.pushState(null, '', next);
-    dispatchEvent(new PopStateEvent('popstate'));
-  }, path);
+  await page.evaluate(`history.pushState(null, '', ${JSON.stringify(path)}); dispatchEvent(new PopStateEvent('popstate'));`);
+}
+
+interface Violation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
 }
 
 async function violations(page: Page): Promise<string[]> {
-  return page.evaluate(async () => {
-    // axe was put into the page above.
-    const { axe: inPage } = window as unknown as { axe: { run(options: unknown): Promise<{ violations: Violation[] }> } };
-    interface Violation {
-      id: string;
-      nodes: { html: string; failureSummary: string }[];
-    }
-    const found = await inPage.run({ resultTypes: ['violations'], iframes: false });
-    return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.html.slice(0, 160)} ${node.failureSummary}`).join(' | ')}`);
-  });
+  const found = await page.evaluate<{ violations: Violation[] }>("axe.run({ resultTypes: ['violations'], iframes: false })");
+  return found.violations.map(
+    ({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.html.slice(0, 160)} ${node.failureSummary}`).join(' | ')}`,
+  );
 }

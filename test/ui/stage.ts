@@ -50,7 +50,10 @@ export interface Opened {
 }
 
 /** undefined: there is no browser here, and the test is marked as skipped. */
-export async function openStage(test: Pick<TestContext, 'skip'>, options: { readonly extraServices?: number } = {}): Promise<Stage | undefined> {
+export async function openStage(
+  test: Pick<TestContext, 'skip'>,
+  options: { readonly extraServices?: number } = {},
+): Promise<Stage | undefined> {
   const executablePath = needPeer(test, 'chromium');
   if (!executablePath) return undefined;
   if (!existsSync(join(webRoot, 'index.html'))) throw new Error('web/dist is not built: run "npm run build -w web" first');

@@ -34,6 +34,16 @@ export function createCanvas(container: HTMLElement, events: CanvasEvents): Grap
   const cy = cytoscape({ container, style: styles(), minZoom: 0.1, maxZoom: 2.5, autounselectify: true, boxSelectionEnabled: false });
   let labels: readonly EdgeLabel[] = [];
   let shape = '';
+  // Until somebody moves or zooms, the whole graph stays in sight.
+  let moved = false;
+  cy.on('dragpan scrollzoom pinchzoom', () => {
+    moved = true;
+  });
+  const resized = new ResizeObserver(() => {
+    cy.resize();
+    if (!moved) cy.fit(undefined, 40);
+  });
+  resized.observe(container);
   cy.on('tap', (event) => events.onSelect(event.target === cy ? undefined : event.target.id()));
   cy.on('dbltap', 'node', (event) => events.onOpen(event.target.id()));
   cy.on('mouseover', 'node, edge', (event) => events.onHover(event.target.id(), event.renderedPosition.x, event.renderedPosition.y));
@@ -109,17 +119,25 @@ export function createCanvas(container: HTMLElement, events: CanvasEvents): Grap
       return target.id();
     },
     zoom(factor) {
+      moved = true;
       cy.zoom({ level: cy.zoom() * factor, renderedPosition: { x: cy.width() / 2, y: cy.height() / 2 } });
     },
     fit() {
+      moved = false;
       cy.fit(undefined, 40);
     },
-    layout: () => arrange(true),
+    layout() {
+      moved = false;
+      arrange(true);
+    },
     recolour() {
       cy.style(styles());
     },
     png: () => cy.png({ output: 'blob-promise', full: true, scale: 2, bg: colour('background') }) as unknown as Promise<Blob>,
-    destroy: () => cy.destroy(),
+    destroy() {
+      resized.disconnect();
+      cy.destroy();
+    },
   };
 }
 

@@ -294,37 +294,39 @@ function Details({ node, graph }: { readonly node: GraphNode; readonly graph: Gr
         <Split key={`${route.ref.name}${route.protocol}${route.index}`} route={route} service={node.id} workloads={workloads} />
       ))}
       <h3>Traffic</h3>
-      <table aria-label="Traffic of this node">
-        <thead>
-          <tr>
-            <th scope="col">Edge</th>
-            <th scope="col" className="right">
-              Req/s
-            </th>
-            <th scope="col" className="right">
-              Failed
-            </th>
-            <th scope="col" className="right">
-              p95
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {edges.map((edge) => (
-            <tr key={edge.id}>
-              <td>
-                {edge.source === node.id ? 'to ' : 'from '}
-                <NodeLink id={edge.source === node.id ? edge.target : edge.source} />
-              </td>
-              {(['rps', 'errors', 'p95'] as const).map((quantity) => (
-                <td key={quantity} className="right">
-                  <LiveNumber id={edge.id} quantity={quantity} />
-                </td>
-              ))}
+      <div className="table-frame">
+        <table aria-label="Traffic of this node">
+          <thead>
+            <tr>
+              <th scope="col">Edge</th>
+              <th scope="col" className="right">
+                Req/s
+              </th>
+              <th scope="col" className="right">
+                Failed
+              </th>
+              <th scope="col" className="right">
+                p95
+              </th>
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody>
+            {edges.map((edge) => (
+              <tr key={edge.id}>
+                <td>
+                  {edge.source === node.id ? 'to ' : 'from '}
+                  <NodeLink id={edge.source === node.id ? edge.target : edge.source} />
+                </td>
+                {(['rps', 'errors', 'p95'] as const).map((quantity) => (
+                  <td key={quantity} className="right">
+                    <LiveNumber id={edge.id} quantity={quantity} />
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </Drawer>
   );
 }

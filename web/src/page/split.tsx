@@ -152,7 +152,7 @@ function Bar({
           className={`segment s${index % 8}`}
           style={{ width: `${destination.weight}%` }}
         >
-          {destination.weight >= 8 && `${nameOf(destination)} ${destination.weight} %`}
+          <span>{`${nameOf(destination)} ${destination.weight} %`}</span>
         </div>
       ))}
       {boundaries.map((at, index) => {

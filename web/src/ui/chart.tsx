@@ -51,7 +51,7 @@ export default function Chart({
         legend: { live: true },
         scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.1, kind === 'errors' ? 0.01 : 1)] } },
         axes: [
-          { ...axis, size: 26, space: 60, values: (_, at) => at.map((seconds) => clockTime(seconds * 1000).slice(0, 5)) },
+          { ...axis, size: 26, incrs: [60, 120, 300, 600], values: (_, at) => at.map((seconds) => clockTime(seconds * 1000).slice(0, 5)) },
           { ...axis, size: 64, space: 26, values: (_, values) => values.map((value) => format(value)) },
         ],
         series: [
