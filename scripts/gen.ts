@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { referencePages } from '../src/cli/reference/pages.ts';
+import { metricsPage } from './gen/metrics-page.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const protoFolder = 'src/foundation/proto/gen';
@@ -30,10 +31,7 @@ console.log(`${wanted.size} files written`);
 async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>();
   for (const [name, content] of referencePages()) files.set(`docs/reference/${name}`, content);
-  files.set(
-    'docs/reference/SOURCE.md',
-    source('the command table, the settings table, the problem table and the kinds of src/', 'Meshwright'),
-  );
+  files.set('docs/reference/SOURCE.md', source('the tables of commands, settings, problems, kinds and metrics in src/', 'Meshwright'));
   return files;
 }
 

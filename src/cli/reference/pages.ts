@@ -29,6 +29,7 @@ function indexPage(): string {
     '- [Command line](cli.md)',
     '- [Settings](settings.md)',
     '- [Problems](problems.md)',
+    '- [Metrics](metrics.md)',
     '- Kinds:',
     ...[...groups].flatMap(([group, members]) => [
       `  - ${group}: ${members.map(({ kind, singular }) => `[${kind}](kinds/${singular}.md)`).join(', ')}`,
