@@ -31,6 +31,7 @@ console.log(`${wanted.size} files written`);
 async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>();
   for (const [name, content] of referencePages()) files.set(`docs/reference/${name}`, content);
+  files.set('docs/reference/metrics.md', metricsPage());
   files.set('docs/reference/SOURCE.md', source('the tables of commands, settings, problems, kinds and metrics in src/', 'Meshwright'));
   return files;
 }
