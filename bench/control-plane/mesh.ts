@@ -78,11 +78,14 @@ function endpointSlice(name: string, namespace: string, ns: number, s: number, c
   return decode({ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata, addressType: 'IPv4', endpoints, ports });
 }
 
-function decode(raw: {
+interface RawObject {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata: { readonly name: string };
-}): Resource<unknown> {
+  readonly metadata: { readonly name: string; readonly [field: string]: unknown };
+  readonly [field: string]: unknown;
+}
+
+function decode(raw: RawObject): Resource<unknown> {
   const kind = kindFor(raw.apiVersion, raw.kind);
   const decoded = kind?.decode(raw, { source: 'generated' });
   if (!decoded?.resource)
