@@ -12,6 +12,16 @@ else await main();
 async function main() {
   const steps = {
     types: () => tool('typescript/bin/tsc', ['-p', 'tsconfig.json', '--pretty', 'false']),
+    page: () =>
+      tool('typescript/bin/tsc', [
+        '-p',
+        'web/tsconfig.json',
+        '--pretty',
+        'false',
+        '--incremental',
+        '--tsBuildInfoFile',
+        'node_modules/.cache/web.tsbuildinfo',
+      ]),
     borders: async () => lines(await (await import('./check/borders.js')).checkBorders(root)),
     format: () => tool('@biomejs/biome/bin/biome', ['check', '--colors=off', '--max-diagnostics=20', '--error-on-warnings']),
     limits: async () => {
