@@ -1,60 +1,6 @@
 /** The table of all commands: parsing, help, completion, docs/reference/cli.md and tests come from it. */
-import type { Command, Flag } from './command.ts';
-
-const namespace: Flag = {
-  long: 'namespace',
-  short: 'n',
-  value: 'NAMESPACE',
-  description: "namespace; else the context's, else default",
-  complete: 'namespace',
-};
-const allNamespaces: Flag = { long: 'all-namespaces', short: 'A', description: 'objects of all namespaces' };
-const selector: Flag = {
-  long: 'selector',
-  short: 'l',
-  value: 'LABELS',
-  description: 'only objects with these labels: app=reviews,version!=v1',
-  complete: 'none',
-};
-const files: Flag = {
-  long: 'filename',
-  short: 'f',
-  value: 'FILE',
-  description: 'file or folder of YAML or JSON, - for standard input',
-  repeatable: true,
-  complete: 'file',
-};
-const recursive: Flag = { long: 'recursive', short: 'R', description: 'with -f: folders inside folders too' };
-const objectOutput: Flag = {
-  long: 'output',
-  short: 'o',
-  value: 'FORMAT',
-  description: 'json, yaml, name, wide or jsonpath=TEMPLATE; else a table',
-  complete: ['json', 'yaml', 'name', 'wide', 'jsonpath='],
-};
-const timeout: Flag = {
-  long: 'timeout',
-  value: 'DURATION',
-  description: 'longest time to wait: 30s, 2m',
-  default: '60s',
-  complete: 'none',
-};
-const dryRun: Flag = {
-  long: 'dry-run',
-  value: 'WHERE',
-  description: 'changes nothing: client = checks the files only, server = asks the API server',
-  choices: ['none', 'client', 'server'],
-  default: 'none',
-};
-const startFlags: readonly Flag[] = [
-  { long: 'proxy', value: 'ENGINE', description: 'proxy of workloads', choices: ['embedded', 'envoy'] },
-  { long: 'config', value: 'DIR', description: 'folder of YAML that is watched besides the API server', complete: 'file' },
-  { long: 'api-port', value: 'PORT', description: 'port of the API server (16440)', complete: 'none' },
-  { long: 'page-port', value: 'PORT', description: 'port of page and REST (16480)', complete: 'none' },
-  { long: 'xds-port', value: 'PORT', description: 'port of xDS (15010)', complete: 'none' },
-  { long: 'debug-port', value: 'PORT', description: 'port of metrics and debug pages (15014)', complete: 'none' },
-  { long: 'log-level', value: 'LEVEL', description: 'least level of log lines', choices: ['debug', 'info', 'warn', 'error', 'silent'] },
-];
+import type { Command } from './command.ts';
+import { allNamespaces, dryRun, files, namespace, objectOutput, recursive, selector, startFlags, timeout } from './flags.ts';
 
 export const commands: readonly Command[] = [
   {

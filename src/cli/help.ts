@@ -1,6 +1,6 @@
 /** Help texts, made from the command table: examples first, flags after, under 60 lines and 80 columns. */
 import type { Command, Flag } from './command.ts';
-import { globalFlags } from './global-flags.ts';
+import { globalFlags } from './flags.ts';
 
 const width = 80;
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { UsageError } from './command.ts';
 import { commands } from './commands.ts';
 import { exitCode, exitCodeMeanings } from './exit-code.ts';
-import { globalFlags } from './global-flags.ts';
+import { globalFlags } from './flags.ts';
 import { parseCommandLine } from './program.ts';
 
 async function parsed(...words: string[]) {

@@ -2,7 +2,7 @@
 import { CommanderError, Option, Command as Parser } from 'commander';
 import { Bug } from '#base/fault.ts';
 import { type Argument, type Command, type Flag, type Flags, UsageError } from './command.ts';
-import { globalFlags } from './global-flags.ts';
+import { globalFlags } from './flags.ts';
 import { formatCommandHelp, formatOverview } from './help.ts';
 
 /** What the user asked for. */

@@ -1,6 +1,6 @@
 /** What may stand at the end of a command line. Pure: names of live objects are asked for by the caller. */
 import type { Command, Completion, Flag } from './command.ts';
-import { globalFlags } from './global-flags.ts';
+import { globalFlags } from './flags.ts';
 
 export interface Suggestion {
   readonly text: string;

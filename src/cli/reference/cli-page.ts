@@ -1,6 +1,6 @@
 import type { Command } from '../command.ts';
 import { exitCodeMeanings } from '../exit-code.ts';
-import { globalFlags } from '../global-flags.ts';
+import { globalFlags } from '../flags.ts';
 import { flagLabel, flagText, usageOf } from '../help.ts';
 import { cell, table } from './markdown.ts';
 
