@@ -125,7 +125,7 @@ function portHosts(scope: Scope, port: number): readonly VirtualHostKey[] {
   );
   if (port === unregisteredPort) {
     const registered = new Set(onPort.map(({ host }) => host.service.hostname));
-    candidates.push(...unregisteredCandidates(scope, registered, (host) => hostDomains(host, scope.traits.dnsDomain), 'none'));
+    candidates.push(...unregisteredCandidates(scope, registered, (host) => hostDomains(host, scope.proxy.dnsDomain), 'none'));
   }
   return settle(candidates, new Set(onPort.map(({ host }) => host.service.hostname)));
 }
@@ -160,7 +160,7 @@ function httpProxyHosts(scope: Scope): readonly VirtualHostKey[] {
       candidates.push(http ? serviceCandidate(scope, host, port, withPorts, 'loop') : rawCandidate(host.service, port, withPorts));
     }
   }
-  const domainsOf = (host: string) => proxyDomains(hostDomains(host, scope.traits.dnsDomain), unregisteredPort);
+  const domainsOf = (host: string) => proxyDomains(hostDomains(host, scope.proxy.dnsDomain), unregisteredPort);
   candidates.push(...unregisteredCandidates(scope, registered, domainsOf, 'loop'));
   return settle(candidates, new Set());
 }
@@ -288,7 +288,7 @@ function serviceDomains(scope: Scope, host: VisibleHost, port: ServicePort): rea
 }
 
 function hostNames(scope: Scope, host: VisibleHost): readonly string[] {
-  const { dnsDomain } = scope.traits;
+  const { dnsDomain } = scope.proxy;
   return [host.service.hostname, ...host.aliases].flatMap((name) => hostDomains(name, dnsDomain));
 }
 

@@ -18,8 +18,6 @@ export interface OwnPort {
 /** What generation reads of a proxy, so that proxies that differ elsewhere share everything. Interned. */
 export interface ProxyTraits {
   readonly family: 'v4' | 'v6' | 'dual';
-  /** `<namespace>.svc.<cluster domain>`. */
-  readonly dnsDomain: string;
   readonly interceptionMode: MeshProxy['interceptionMode'];
   /** Whether an access-log service listens. */
   readonly als: boolean;
@@ -96,7 +94,6 @@ export function traitsOf(proxy: MeshProxy): ProxyTraits {
   const v4 = proxy.ipAddresses.some((address) => !address.includes(':'));
   const made = internRecord<ProxyTraits>({
     family: v4 && v6 ? 'dual' : v6 ? 'v6' : 'v4',
-    dnsDomain: proxy.dnsDomain,
     interceptionMode: proxy.interceptionMode,
     als: proxy.alsSocket !== undefined,
   });

@@ -65,7 +65,7 @@ function findHost(scope: Scope, { host, port }: ExplainQuestion): VisibleHost | 
   const wanted = host.toLowerCase();
   const { hosts } = scope.view;
   const named = (candidate: VisibleHost) =>
-    [candidate.service.hostname, ...candidate.aliases].flatMap((name) => hostDomains(name, scope.traits.dnsDomain));
+    [candidate.service.hostname, ...candidate.aliases].flatMap((name) => hostDomains(name, scope.proxy.dnsDomain));
   const byName = hosts.find((candidate) => named(candidate).some((domain) => domain.toLowerCase() === wanted));
   if (byName) return byName;
   return hosts.find(

@@ -32,9 +32,9 @@ export function isTls(protocol: Protocol): boolean {
   return protocol === 'https' || protocol === 'tls';
 }
 
-/** 0 and absent both mean "not set" in Istio's counts. */
+/** Zero (and less) and absent mean "not set" in Istio's counts. */
 function limit(value: number | undefined): number {
-  return value ? value : unlimited;
+  return value !== undefined && value > 0 ? value : unlimited;
 }
 
 /** Circuit breakers, connect timeout and TCP keepalive. */
