@@ -20,6 +20,8 @@ export interface SchemaNode {
   readonly maximum?: number;
   readonly default?: unknown;
   readonly 'x-empty-items'?: boolean;
+  /** The value belongs to the field of this name. */
+  readonly 'x-same-as'?: string;
   readonly 'x-one-of'?: readonly (readonly string[])[];
   readonly 'x-kubernetes-int-or-string'?: boolean;
   readonly 'x-kubernetes-preserve-unknown-fields'?: boolean;
@@ -86,10 +88,11 @@ function visitMessage(
     }
     if (item === null || item === undefined) continue;
     const decoded = visit(field, item, [...path, name], issues);
-    if (decoded !== item) {
-      out ??= { ...value };
-      out[name] = decoded;
-    }
+    const target = field['x-same-as'] ?? name;
+    if (decoded === item && target === name) continue;
+    out ??= { ...value };
+    if (target !== name) delete out[name];
+    out[target] = decoded;
   }
   const current = out ?? value;
   for (const name of node.required ?? []) {

@@ -85,6 +85,16 @@ test('a field without a value counts as not written', () => {
   assert.ok(resource && !('tls' in resource.spec));
 });
 
+test('another spelling of a field is the same field', () => {
+  const route = { route: [{ destination: { host: 'a' } }], mirror: { host: 'b' }, mirror_percent: 10 };
+  const { resource, problems } = virtualServiceKind.decode(object({ hosts: ['a'], http: [route] }), origin);
+  assert.deepEqual([resource?.spec.http?.[0]?.mirrorPercent, 'mirror_percent' in (resource?.spec.http?.[0] ?? {})], [10, false]);
+  assert.deepEqual(
+    problems.map((p) => p.code),
+    ['IST0002'],
+  );
+});
+
 test('unknown fields from an API server that may be newer are warnings', () => {
   const raw = object({ hosts: ['a'], http: [{ route: [{ destination: { host: 'a' } }], shadow: {} }] });
   const { resource, problems } = virtualServiceKind.decode(raw, { source: 'kubernetes' }, { unknownFields: 'warning' });

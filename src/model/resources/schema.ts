@@ -46,11 +46,6 @@ export function message<F extends Fields, const Always extends keyof F & string 
   );
 }
 
-/** The same message under another description, for a field that says what the message means there. */
-export function described<T>(description: string, schema: Schema<T>): Schema<T> {
-  return Type.Unsafe({ ...schema, description });
-}
-
 export function text(
   description: string,
   options: { default?: string; pattern?: string; maxLength?: number; format?: string } = {},
@@ -81,6 +76,8 @@ interface NumberOptions {
   readonly minimum?: number;
   readonly maximum?: number;
   readonly default?: number;
+  /** The field is another spelling of the one named; decoding moves its value there. */
+  readonly 'x-same-as'?: string;
 }
 
 /** A 32-bit signed whole number unless `options` narrows it. */

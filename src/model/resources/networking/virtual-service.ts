@@ -160,6 +160,7 @@ const httpRoute = message(
     mirror: destination,
     mirrors: list('Destinations that receive copies of the requests.', httpMirrorPolicy),
     mirrorPercent: unsigned('Share of requests copied to `mirror`, whole per cent. Deprecated: use `mirrorPercentage`.'),
+    mirror_percent: unsigned('Another spelling of `mirrorPercent`.', { 'x-same-as': 'mirrorPercent' }),
     mirrorPercentage: percent,
     corsPolicy,
     headers,
