@@ -103,7 +103,8 @@ export function invalid(kind: ApiKind, name: string, causes: readonly StatusCaus
 /** A decoder's problem as a cause of Invalid; the fix is part of the message, for it is all that the user sees. */
 export function causeOf(problem: Problem): StatusCause {
   const fix = problem.fix === '' ? '' : ` ${problem.fix}`;
-  return { reason: 'FieldValueInvalid', message: `${problem.message}${fix} [${problem.code}]`, field: problem.path };
+  const end = /[.!?]$/.test(problem.message) || fix === '' ? '' : '.';
+  return { reason: 'FieldValueInvalid', message: `${problem.message}${end}${fix} [${problem.code}]`, field: problem.path };
 }
 
 function detailsOf(kind: ApiKind, name: string): NonNullable<KubeStatus['details']> {

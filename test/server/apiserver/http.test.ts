@@ -19,7 +19,7 @@ test('every refusal is a Status of Kubernetes with the right code', async () => 
     ['GET', `${cm}/absent`, {}, 404, 'NotFound', /^configmaps "absent" not found$/],
     ['GET', '/apis/nope/v1/things', {}, 404, 'NotFound', /could not find/],
     ['GET', '/nonsense', {}, 404, 'NotFound', /could not find/],
-    ['GET', '/openapi/v2', {}, 404, 'NotFound', /could not find/],
+    ['GET', '/openapi/v3/apis/nope/v1', {}, 404, 'NotFound', /could not find/],
     ['POST', cm, { body: configMap('taken') }, 409, 'AlreadyExists', /configmaps "taken" already exists/],
     ['POST', cm, { body: '{"a":' }, 400, 'BadRequest', /not valid JSON/],
     ['POST', cm, { body: 'a: b\na: c\n', type: 'application/yaml' }, 400, 'BadRequest', /not valid YAML: line 2, column 1/],
@@ -338,6 +338,7 @@ test('discovery and OpenAPI agree about what is served', async () => {
   const accept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json';
   const { json: aggregated } = await ask(running, 'GET', '/apis', { accept });
   assert.equal(aggregated.kind, 'APIGroupDiscoveryList');
+  assert.deepEqual((await ask(running, 'GET', '/openapi/v2')).json.definitions, {});
 });
 
 function namesOf(list: { items: readonly { metadata: { name: string } }[] }): string[] {

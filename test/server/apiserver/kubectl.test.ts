@@ -155,11 +155,13 @@ test('strict validation refuses unknown fields, invalid content is refused with 
   });
   assert.equal(warned.code, 0, warned.err);
   assert.match(warned.err, /Warning: unknown field "spec.gatewayz"/);
+  const unserved = await kubectl.call('apply -f -', { input: 'apiVersion: networking.istio.io/v1\nkind: Nonsense\nmetadata: {name: a}\n' });
+  assert.match(unserved.err, /no matches for kind "Nonsense" in version "networking.istio.io\/v1"/);
   const invalid = await kubectl.call('apply -f -', {
     input: 'apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: invalid}\nspec: {hosts: 5}\n',
   });
   assert.equal(invalid.code, 1);
-  assert.match(invalid.err, /VirtualService.networking.istio.io "invalid" is invalid|is invalid/);
+  assert.match(invalid.err, /The VirtualService "invalid" is invalid/);
   assert.match(invalid.err, /spec\.hosts/);
 });
 

@@ -46,7 +46,8 @@ async function serve(exchange: Exchange, context: DispatchContext, wanted: Buffe
       message: 'Unauthorized: send "Authorization: Bearer <token>" with the token of the kubeconfig',
     });
   }
-  if (path === '/openapi/v3' || path.startsWith('/openapi/v3/')) return isRead ? context.openApi.serve(exchange) : refuseMethod();
+  if (path === '/openapi/v2' || path === '/openapi/v3' || path.startsWith('/openapi/v3/'))
+    return isRead ? context.openApi.serve(exchange) : refuseMethod();
   const review = reviewAt(path);
   if (review) return serveReview(exchange, review);
   const depth = path.split('/').filter((step) => step !== '').length;

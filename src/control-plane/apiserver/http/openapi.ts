@@ -2,11 +2,11 @@ import { hash } from 'node:crypto';
 import { isJsonObject, joinApiVersion } from '#kube/object.ts';
 import type { ApiKind, KindTable } from '../kinds.ts';
 import { pathNotFound } from '../status.ts';
-import { type Exchange, sendJson } from './exchange.ts';
+import { type Exchange, finish, header, sendJson, start } from './exchange.ts';
 
 /** OpenAPI v3 documents, one per group and version, made on first use. */
 export interface OpenApi {
-  /** /openapi/v3 (the index) and the documents below it. */
+  /** /openapi/v3 (the index), the documents below it, and /openapi/v2. */
   serve(exchange: Exchange): void;
 }
 
@@ -32,6 +32,10 @@ export function createOpenApi(kinds: KindTable, serverVersion: string): OpenApi 
   };
   return {
     serve(exchange) {
+      if (exchange.path === '/openapi/v2') {
+        serveVersion2(exchange, serverVersion);
+        return;
+      }
       if (exchange.path === root || exchange.path === `${root}/`) {
         const index = paths.map((at) => [at.path, { serverRelativeURL: `${root}/${at.path}?hash=${documentOf(at).hash}` }]);
         return sendJson(exchange, 200, { paths: Object.fromEntries(index) });
@@ -43,6 +47,27 @@ export function createOpenApi(kinds: KindTable, serverVersion: string): OpenApi 
       sendJson(exchange, 200, document.json);
     },
   };
+}
+
+/**
+ * The old document, without definitions: clients that want it for validation then leave that to the server, and older ones
+ * (kubectl before 1.27) do not stop. Most ask for it in protobuf (gnostic: openapiv2/OpenAPIv2.proto).
+ */
+function serveVersion2(exchange: Exchange, serverVersion: string): void {
+  const info = { title: 'Meshwright', version: serverVersion };
+  if (!header(exchange, 'accept').includes('protobuf')) {
+    sendJson(exchange, 200, { swagger: '2.0', info, paths: {}, definitions: {} });
+    return;
+  }
+  // Document: swagger = 1, info = 2 { title = 1, version = 2 }.
+  const field = (number: number, bytes: Buffer) => Buffer.concat([Buffer.from([(number << 3) | 2, bytes.length]), bytes]);
+  const infoBytes = Buffer.concat([field(1, Buffer.from(info.title)), field(2, Buffer.from(info.version))]);
+  const document = Buffer.concat([field(1, Buffer.from('2.0')), field(2, infoBytes)]);
+  start(exchange, 200, {
+    'content-type': 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf',
+    'content-length': String(document.length),
+  });
+  finish(exchange.response, document);
 }
 
 function describe(kinds: readonly ApiKind[], group: string, version: string, serverVersion: string): object {

@@ -26,10 +26,12 @@ export function admit(
   const name = before === undefined ? nameCause(metadata.name, nameRule(kind)) : undefined;
   if (name) all.push(name);
   if (before === undefined || !isDeepStrictEqual(contentOf(object), contentOf(before))) {
+    const isMetadataBad = all.some((cause) => cause.field.startsWith('metadata'));
     for (const problem of kind.decode(object, originOf(kind, object)).problems) {
+      // Names and labels were refused above already, in Kubernetes' words.
+      if (isMetadataBad && problem.path.startsWith('metadata')) continue;
       if (problem.severity === 'error') all.push(causeOf(problem));
-      else if (problem.severity === 'warning')
-        warn(`${problem.path === '' ? '' : `${problem.path}: `}${problem.message} [${problem.code}]`);
+      if (problem.severity === 'warning') warn(`${problem.path === '' ? '' : `${problem.path}: `}${problem.message} [${problem.code}]`);
     }
   }
   if (all.length > 0) throw invalid(kind, metadata.name, all);
