@@ -10,6 +10,7 @@ import {
   type Node,
   type ParsedNode,
   parseDocument,
+  Scalar,
   visit,
   type YAMLError,
 } from 'yaml';
@@ -85,6 +86,7 @@ function readChunk(text: string, firstLine: number, file: string | undefined): Y
     return { value: undefined, line: problems[0]?.line ?? firstLine, problems, position: () => undefined };
   }
   if (parsed.contents === null || (isScalar(parsed.contents) && parsed.contents.value === null)) return undefined;
+  joinAddresses(parsed, text);
   const line = place(startOf(parsed.contents)).line;
   try {
     const value: unknown = parsed.toJS({ maxAliasCount });
@@ -111,6 +113,29 @@ function broken(problem: Problem): YamlDocument {
 
 function fileProblem(code: string, message: string, fix: string, file: string | undefined, at: Position = { line: 1, column: 1 }): Problem {
   return { code, severity: 'error', path: '', message, fix, ...at, ...(file ? { origin: { source: 'file', file, line: at.line } } : {}) };
+}
+
+/**
+ * In `[::1, 2001:db8::]` YAML 1.2 reads a key without a value where kubectl's parser, and every reader, sees an address.
+ * Such an entry of a list in brackets is the text as written.
+ */
+function joinAddresses(document: Document.Parsed, text: string): void {
+  if (!/:\s*[\],]/.test(text)) return;
+  visit(document, {
+    Seq(_, list) {
+      if (!list.flow) return;
+      for (const [i, item] of list.items.entries()) {
+        const pair = isMap(item) && item.items.length === 1 ? item.items[0] : undefined;
+        if (!pair || !isScalar(pair.key) || text[startOf(item as Node)] === '{') continue;
+        const key = String(pair.key.value);
+        const isBare = pair.value === null || (isScalar(pair.value) && pair.value.value === null);
+        if (!isBare || !/^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$/.test(`${key}:`)) continue;
+        const scalar = new Scalar(`${key}:`);
+        if (pair.key.range) scalar.range = pair.key.range;
+        list.items[i] = scalar;
+      }
+    },
+  });
 }
 
 function unresolvedAlias(document: Document.Parsed): Alias | undefined {

@@ -61,6 +61,12 @@ test('carriage returns and a byte order mark are part of no value', () => {
   assert.deepEqual(document?.position(['b', 0], 'value'), { line: 3, column: 3 });
 });
 
+test('IPv6 addresses in brackets are texts, as for kubectl', () => {
+  const [document] = parseYaml('a: [1.2.3.4, 2001:db8::, ::1, fe80::, x: y, {b: }]\n');
+  assert.deepEqual(document?.value, { a: ['1.2.3.4', '2001:db8::', '::1', 'fe80::', { x: 'y' }, { b: null }] });
+  assert.deepEqual(document?.position(['a', 1], 'value'), { line: 1, column: 14 });
+});
+
 test('one bad document hides no other', () => {
   const documents = parseYaml('a: [1\n---\nb: "x\n---\nc: 3\n');
   assert.deepEqual(

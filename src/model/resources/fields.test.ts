@@ -11,7 +11,14 @@ import { workloadEntryKind } from './networking/workload-entry-kind.ts';
 
 /** Ends of the paths of fields that Istio has and the type declarations, which are older, do not. What is below them is newer too. */
 const newer: Readonly<Record<string, readonly string[]>> = {
-  VirtualService: ['redirect.prefixRewrite', 'rewrite.uriRegexRewrite', 'retries.retryIgnorePreviousHosts', 'retries.backoff', 'http.mirrors', 'corsPolicy.unmatchedPreflights'],
+  VirtualService: [
+    'redirect.prefixRewrite',
+    'rewrite.uriRegexRewrite',
+    'retries.retryIgnorePreviousHosts',
+    'retries.backoff',
+    'http.mirrors',
+    'corsPolicy.unmatchedPreflights',
+  ],
   DestinationRule: [
     'http.http2KeepAlive',
     'http.maxConcurrentStreams',

@@ -36,6 +36,7 @@ function checkAddress(spec: WorkloadEntry, path: Path, { allowsHostName }: Workl
     const socket = address.slice('unix://'.length);
     if (!socket.startsWith('/') && !socket.startsWith('@'))
       report('MW0211', path, `expected the absolute path of a socket, found \`${address}\``);
+    else if (socket.endsWith('/')) report('MW0211', path, `\`${address}\` names a folder, expected a socket`);
     if (Object.keys(spec.ports ?? {}).length > 0) report('MW0205', [...path.slice(0, -1), 'ports'], 'a socket has no ports');
     return;
   }
