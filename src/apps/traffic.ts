@@ -62,7 +62,7 @@ export function startTraffic(options: TrafficOptions): Traffic {
     send();
     // After a pause of the machine one request is sent, not all that were missed.
     due = Math.max(due + intervalMs, clock.monotonic());
-    cancel = clock.after(due - clock.monotonic(), tick);
+    cancel = clock.after(Math.max(0, due - clock.monotonic()), tick);
   }
 
   tick();

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { resolve } from 'node:path';
 import { envoyLauncher } from '#agent/envoy-launcher.ts';
 import { type JoinedWorkload, joinMesh } from '#agent/join.ts';
@@ -9,6 +10,7 @@ import { sleep } from '#base/task.ts';
 import { parseGrpcAddress } from '#grpc/address.ts';
 import { systemClock } from '#process/clock.ts';
 import { type LogLevel, logger, setLogLevel } from '#process/log.ts';
+import { trimHeap } from '#process/memory.ts';
 import { ensureRuntimeDir } from '#process/runtime-dir.ts';
 import { type RuntimeFile, runningControlPlane } from '#process/runtime-file.ts';
 import { readSettings, type Settings } from '#process/settings.ts';
@@ -64,6 +66,9 @@ export async function runWorkload(options: RunOptions): Promise<number> {
     for (const signal of endingSignals) process.off(signal, abort);
     if (early.signal.aborted) return await joined.stop();
     options.onLine(describe(options, joined));
+    // The next workload of this machine starts in half the time and memory when it need not compile again.
+    flushCompileCache();
+    trimHeap();
     return await untilEnd(joined);
   } finally {
     for (const signal of endingSignals) process.off(signal, abort);
