@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#process/log.ts';
-import { type ApiKind, createKindTable } from './kinds.ts';
+import { type ApiKind, createKindTable, storedApiVersion } from './kinds.ts';
 import { createObjects, type Objects } from './objects.ts';
 import { plainKinds } from './plain-kinds.ts';
 import { type Durability, openDatabase } from './storage/database.ts';
@@ -42,7 +42,11 @@ export function openStore(options: StoreOptions): OpenedStore {
     });
     const limits = { historyEvents: options.historyEvents ?? 10_000, historyBytes };
     const kinds = createKindTable(withPlainKinds(options.kinds));
-    const objects = createObjects({ ledger: createLedger(database, options.log, limits), kinds, clock: options.clock, log: options.log });
+    const ledger = createLedger(database, options.log, limits, ({ group, kind }) => {
+      const known = kinds.byKind(group, kind);
+      return known && storedApiVersion(known);
+    });
+    const objects = createObjects({ ledger, kinds, clock: options.clock, log: options.log });
     for (const name of kinds.byKind('', 'Namespace') ? initialNamespaces : []) {
       if (!objects.get({ group: '', kind: 'Namespace', name })) objects.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
     }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:http2';
+import { request } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +14,7 @@ import { createKubeClient, type KubeResource } from '#kube/client.ts';
 import { loadKubeconfig } from '#kube/kubeconfig.ts';
 import { systemClock } from '#process/clock.ts';
 import { kinds } from '#resources/kinds.ts';
-import { ask, configMap, quiet, startServer } from '../../server/apiserver/fixture.ts';
+import { ask, configMap, quiet, startServer, virtualService } from '../../server/apiserver/fixture.ts';
 
 const configMaps: KubeResource = { group: '', version: 'v1', plural: 'configmaps', kind: 'ConfigMap', namespaced: true };
 const cm = '/api/v1/namespaces/default/configmaps';
@@ -194,10 +196,61 @@ test('everything outlives a restart: objects, versions, applied sets, credential
   for (const [path, mode] of [
     ['', 0o700],
     ['pki', 0o700],
+    ['apiserver.db', 0o600],
+    ['apiserver.db-wal', 0o600],
     ['pki/token', 0o600],
     ['pki/ca.key', 0o600],
     ['pki/apiserver.key', 0o600],
   ] as const) {
     assert.equal(statSync(join(state, path)).mode & 0o777, mode, path);
   }
+});
+
+test('objects kept in an older version of their kind are read in the present one', async (t) => {
+  const state = join(temporaryFolder(t), 'state');
+  const first = await start(state);
+  first.store.create(virtualService('aged'));
+  await first.close();
+  const database = new DatabaseSync(join(state, 'apiserver.db'));
+  database.exec(
+    `UPDATE object SET json = replace(json, 'networking.istio.io/v1"', 'networking.istio.io/v1alpha3"') WHERE kind = 'VirtualService'`,
+  );
+  database.close();
+  const running = await startServer({ stateDir: state });
+  t.after(() => running.stop());
+  for (const version of ['v1', 'v1alpha3']) {
+    const { json } = await ask(running, 'GET', `/apis/networking.istio.io/${version}/namespaces/default/virtualservices/aged`);
+    assert.deepEqual([json.apiVersion, json.metadata.name], [`networking.istio.io/${version}`, 'aged']);
+  }
+});
+
+test('a watcher that does not read is cut off, so that it cannot fill the memory', async (t) => {
+  const running = await startServer();
+  t.after(() => running.stop());
+  const path = `${cm}?watch=true&resourceVersion=${running.server.store.version()}`;
+  const slow = request(
+    `${running.server.url}${path}`,
+    { headers: running.access.headers(), ...running.access.tls(), agent: false },
+    (answer) => answer.pause(),
+  );
+  slow.on('error', () => {});
+  slow.end();
+  const session = connect(running.server.url, running.access.tls());
+  session.on('error', () => {});
+  const stream = session.request({ ':path': path, ...running.access.headers() });
+  stream.on('error', () => {});
+  stream.pause();
+  t.after(() => {
+    slow.destroy();
+    session.destroy();
+  });
+  while (running.server.watchCount() < 2) await new Promise((resolve) => setImmediate(resolve));
+  running.server.store.create(configMap('big'));
+  let writes = 0;
+  for (; running.server.watchCount() > 0 && writes < 200; writes += 1) {
+    running.server.store.update(configMap('big', { filler: 'x'.repeat(500_000), count: String(writes) }));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal(running.server.watchCount(), 0);
+  assert.ok(writes < 100, `${writes} writes of 0.5 MB until both were cut off`);
 });

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { codeOf, Fault, messageOf } from '#base/fault.ts';
 
@@ -93,6 +94,8 @@ export function openDatabase(options: DatabaseOptions): Database {
 }
 
 function open(options: DatabaseOptions): DatabaseSync {
+  // SQLite gives its log the mode of the database, and objects may be secrets.
+  closeSync(openSync(options.path, 'a', 0o600));
   const database = new DatabaseSync(options.path, { timeout: 200 });
   try {
     // The kernel's lock on the file, gone with the process however it ends: a second server cannot write.

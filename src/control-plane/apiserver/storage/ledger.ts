@@ -40,8 +40,16 @@ function objectKey(namespace: string, name: string): string {
   return `${namespace}\0${name}`;
 }
 
-/** Loads every row; rows that are no JSON are left alone and reported. */
-export function createLedger(database: Database, log: Logger, limits: LedgerLimits): Ledger {
+/**
+ * Loads every row; rows that are no JSON are left alone and reported. `apiVersionOf` names the version in which a kind is
+ * kept now (undefined for kinds that are no longer served): objects kept in an older one are read as that.
+ */
+export function createLedger(
+  database: Database,
+  log: Logger,
+  limits: LedgerLimits,
+  apiVersionOf: (kind: KindRef) => string | undefined,
+): Ledger {
   const shelves = new Map<string, Shelf>();
   const owners = new Map<string, Map<string, Entry['ref']>>();
   const listeners = new Set<(event: LedgerEvent) => void>();
@@ -94,7 +102,7 @@ export function createLedger(database: Database, log: Logger, limits: LedgerLimi
 
   for (const row of database.rows()) {
     try {
-      place(readRow(row), true);
+      place(readRow(row, apiVersionOf(row)), true);
     } catch (error) {
       log.error('a stored object cannot be read and is left out', {
         kind: row.kind,
@@ -145,9 +153,13 @@ export function createLedger(database: Database, log: Logger, limits: LedgerLimi
   };
 }
 
-function readRow({ group, kind, namespace, name, json, applied }: Row): Entry {
+function readRow({ group, kind, namespace, name, json, applied }: Row, apiVersion: string | undefined): Entry {
   const ref = { group, kind, namespace, name };
-  return { ref, object: JSON.parse(json) as KubeObject, json, applied: applied === '' ? {} : (JSON.parse(applied) as AppliedSets) };
+  const sets = applied === '' ? {} : (JSON.parse(applied) as AppliedSets);
+  const kept = JSON.parse(json) as KubeObject;
+  if (apiVersion === undefined || kept.apiVersion === apiVersion) return { ref, object: kept, json, applied: sets };
+  const object = { ...kept, apiVersion };
+  return { ref, object, json: JSON.stringify(object), applied: sets };
 }
 
 function ownersOf(entry: Entry | undefined): readonly string[] {
