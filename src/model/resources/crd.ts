@@ -1,0 +1,71 @@
+import { nodeOf, type SchemaNode } from './decode-value.ts';
+import type { KindDefinition } from './kind.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * The CustomResourceDefinition of a kind, for clusters that do not have it: all versions, printer columns, status
+ * subresource and a structural schema of everything that the kind's table says.
+ */
+export function crdFor(kind: KindDefinition): Json {
+  const openAPIV3Schema = {
+    type: 'object',
+    description: kind.description,
+    properties: {
+      spec: structural(nodeOf(kind.schema)),
+      ...(kind.hasStatus ? { status: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } } : {}),
+    },
+  };
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${kind.plural}.${kind.group}`, labels: { 'app.kubernetes.io/part-of': 'meshwright' } },
+    spec: {
+      group: kind.group,
+      names: {
+        kind: kind.kind,
+        listKind: `${kind.kind}List`,
+        plural: kind.plural,
+        singular: kind.singular,
+        shortNames: kind.shortNames,
+        categories: kind.categories,
+      },
+      scope: kind.namespaced ? 'Namespaced' : 'Cluster',
+      versions: kind.versions.map((name, i) => ({
+        name,
+        served: true,
+        storage: i === 0,
+        ...(kind.hasStatus ? { subresources: { status: {} } } : {}),
+        additionalPrinterColumns: kind.printerColumns,
+        schema: { openAPIV3Schema },
+      })),
+    },
+  };
+}
+
+/**
+ * A schema in the form that API servers demand of CRDs: no closed objects (they prune instead), and words of our own
+ * turned into what they mean. Fields that exclude each other become pairs that may not both be there.
+ */
+export function structural(node: SchemaNode): Json {
+  const out: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(node)) {
+    if (name.startsWith('~') || ownWords.has(name)) continue;
+    if (name === 'properties')
+      out.properties = Object.fromEntries(Object.entries(node.properties ?? {}).map(([key, field]) => [key, structural(field)]));
+    else if (name === 'items') out.items = node.items ? structural(node.items) : {};
+    else if (name === 'additionalProperties') {
+      if (typeof node.additionalProperties === 'object') out.additionalProperties = structural(node.additionalProperties);
+      else if (node.additionalProperties && node.properties) out['x-kubernetes-preserve-unknown-fields'] = true;
+    } else if (name === 'required') {
+      // What has a default need not be written.
+      const required = (node.required ?? []).filter((field) => node.properties?.[field]?.default === undefined);
+      if (required.length > 0) out.required = required;
+    } else out[name] = value;
+  }
+  const pairs = (node['x-one-of'] ?? []).flatMap((names) => names.flatMap((a, i) => names.slice(i + 1).map((b) => ({ required: [a, b] }))));
+  if (pairs.length > 0) out.not = { anyOf: pairs };
+  return out;
+}
+
+const ownWords: ReadonlySet<string> = new Set(['x-one-of', 'x-same-as', 'x-empty-items']);
