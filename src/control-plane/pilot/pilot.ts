@@ -1,32 +1,28 @@
 import type { TlsOptions } from 'node:tls';
-import { fromBinary, type JsonValue } from '@bufbuild/protobuf';
+import type { JsonValue } from '@bufbuild/protobuf';
 import type { Clock } from '#base/clock.ts';
-import { messageOf } from '#base/fault.ts';
 import type { Origin } from '#base/origin.ts';
 import type { GrpcAddress } from '#grpc/address.ts';
 import { createGrpcServer, type GrpcServer } from '#grpc/server.ts';
 import type { GrpcMethod } from '#grpc/server-stream.ts';
-import { GrpcFault, grpcCode } from '#grpc/status.ts';
 import type { Proxy as MeshProxy } from '#mesh/proxy.ts';
-import { proxyFromNode } from '#mesh/proxy-node.ts';
 import { serviceKey } from '#mesh/service.ts';
 import type { MeshSnapshot, SnapshotChange } from '#mesh/snapshot.ts';
 import type { Logger } from '#process/log.ts';
 import { createMetrics, type Metrics } from '#process/metrics.ts';
-import { NodeSchema } from '#proto/gen/envoy/config/core/v3/base_pb.js';
 import { shortTypeName } from '#proto/type-url.ts';
 import type { RejectDetail } from '#xds/messages.ts';
 import type { SharedResponse } from '#xds/responses.ts';
-import type { Selection } from '#xds/selection.ts';
 import { createXdsServer } from '#xds/server.ts';
 import type { ResourceSource, XdsHost, XdsStream } from '#xds/stream.ts';
 import { BuildCache, type BuildProblem } from './build-cache.ts';
+import { Connections, selectionsOf } from './connections.ts';
 import { createPilotMetrics } from './pilot-metrics.ts';
 import { type ProxyStatus, statusOfProxy } from './proxy-status.ts';
 import { objectsOf, PushLedger, type PushRecord, triggersOf } from './push-ledger.ts';
 import { defaultPushTiming, onlyEndpoints, type PushBatch, PushSchedule, type PushTiming } from './push-schedule.ts';
-import { ScopeGroup } from './scope-group.ts';
 import type { Translator } from './translator.ts';
+import { isRejecting, type Watermark, watermarkOf } from './watermark.ts';
 
 /** The part of the registry's face that the pilot needs. */
 export interface MeshStateSource {
@@ -58,16 +54,6 @@ export interface PilotOptions<Scope> {
   onProblem?(problem: BuildProblem): void;
   /** A proxy came, went, acknowledged or rejected. Called often: gather before drawing. */
   onChange?(): void;
-}
-
-/** How far the proxies have come. */
-export interface Watermark {
-  readonly epoch: number;
-  readonly proxies: number;
-  /** Proxies that acknowledged this state or a later one. */
-  readonly reached: number;
-  /** Proxies that hold back a part they rejected. */
-  readonly rejected: number;
 }
 
 /** The discovery server: who is connected, what each gets, and when. */
@@ -103,19 +89,6 @@ export interface PilotConnection {
   endpoints(): Promise<JsonValue[]>;
 }
 
-interface Connection<Scope> {
-  readonly stream: XdsStream;
-  proxy: MeshProxy;
-  group: Group<Scope>;
-  /** Epoch of the last push in whose record this proxy was counted. */
-  countedIn: number;
-}
-
-interface Group<Scope> {
-  readonly scope: ScopeGroup<Scope>;
-  readonly connections: Set<Connection<Scope>>;
-}
-
 /** A flush gives way to requests after this long. */
 const sliceMs = 30;
 
@@ -123,8 +96,6 @@ const sliceMs = 30;
 export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
   const { clock, log, translator } = options;
   const metrics = options.metrics ?? createMetrics();
-  const connections = new Map<XdsStream, Connection<Scope>>();
-  const groups = new Map<string, Group<Scope>>();
   const ledger = new PushLedger();
   const servers: GrpcServer[] = [];
   const reported = new WeakSet<object>();
@@ -133,15 +104,17 @@ export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
   let processedEpoch = latest.epoch;
 
   const cache = new BuildCache(problem);
-  const host: XdsHost = { opened, nodeChanged, closed, sent, answered, expired };
+  const connections = new Connections({ translator, cache, onProblem: problem });
+  const host: XdsHost = { opened, nodeChanged: opened, closed, sent, answered, expired };
   const xds = createXdsServer({ host, clock });
   const count = createPilotMetrics(metrics, options.version, {
     proxies: () => connections.size,
     services: () => latest.services.length,
     virtualServices: () => latest.virtualServices.length,
-    groups: () => groups.size,
+    groups: () => connections.groupCount,
     keptBytes: () => xds.responses.keptBytes,
-    rejecting: (type) => [...connections.keys()].filter((stream) => rejects(stream, type)).length,
+    rejecting: (type) =>
+      connections.all().filter((connection) => isRejecting(connection, (typeUrl) => shortTypeName(typeUrl) === type)).length,
   });
   const schedule = new PushSchedule(clock, { ...defaultPushTiming, ...options.timing }, push, (message, error) => {
     count.internalErrors.add();
@@ -159,57 +132,16 @@ export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
   }
 
   function opened(stream: XdsStream, node: Buffer): ResourceSource {
-    const proxy = readNode(node);
-    const group = join(proxy, latest);
-    const connection = { stream, proxy, group, countedIn: 0 };
-    connections.set(stream, connection);
-    group.connections.add(connection);
+    const { proxy, group } = connections.open(stream, node, latest);
     log.debug('proxy connected', { proxy: proxy.id, peer: stream.peer, protocol: stream.protocol });
     options.onChange?.();
     return group.scope;
   }
 
-  function nodeChanged(stream: XdsStream, node: Buffer): ResourceSource {
-    const connection = connections.get(stream);
-    if (!connection) return opened(stream, node);
-    connection.proxy = readNode(node);
-    move(connection, latest);
-    return connection.group.scope;
-  }
-
   function closed(stream: XdsStream): void {
-    const connection = connections.get(stream);
-    if (!connection) return;
-    connections.delete(stream);
-    leave(connection);
-    log.debug('proxy disconnected', { proxy: connection.proxy.id });
+    const connection = connections.close(stream);
+    log.debug('proxy disconnected', { proxy: connection?.proxy.id });
     options.onChange?.();
-  }
-
-  function join(proxy: MeshProxy, snapshot: MeshSnapshot): Group<Scope> {
-    const key = translator.scopeKey(snapshot, proxy);
-    let group = groups.get(key);
-    if (!group) {
-      group = { scope: new ScopeGroup(key, proxy, snapshot, { translator, cache, onProblem: problem }), connections: new Set() };
-      groups.set(key, group);
-    }
-    return group;
-  }
-
-  function leave(connection: Connection<Scope>): void {
-    connection.group.connections.delete(connection);
-    if (connection.group.connections.size === 0) groups.delete(connection.group.scope.key);
-  }
-
-  /** Brings a proxy whose scope has become another one into the group where it belongs now. True when it moved. */
-  function move(connection: Connection<Scope>, snapshot: MeshSnapshot): boolean {
-    const key = translator.scopeKey(snapshot, connection.proxy);
-    if (key === connection.group.scope.key) return false;
-    leave(connection);
-    connection.group = join(connection.proxy, snapshot);
-    connection.group.connections.add(connection);
-    connection.stream.setSource(connection.group.scope);
-    return true;
   }
 
   async function push(batch: PushBatch): Promise<void> {
@@ -242,8 +174,8 @@ export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
       await new Promise((resolve) => setImmediate(resolve));
       turn = clock.monotonic();
     };
-    if (!hostnames) for (const connection of connections.values()) move(connection, snapshot);
-    for (const group of [...groups.values()]) {
+    if (!hostnames) for (const connection of connections.all()) connections.move(connection, snapshot);
+    for (const group of connections.groups) {
       const { scope } = group;
       const changed = hostnames ? scope.refreshEndpoints(snapshot, hostnames) : scope.refresh(snapshot, selectionsOf(group));
       if (changed) record.groups++;
@@ -251,11 +183,11 @@ export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
     }
     record.buildMs = clock.monotonic() - start;
     count.buildTime.observe(record.buildMs / 1000);
-    for (const { stream } of [...connections.values()]) {
+    for (const { stream } of connections.all()) {
       stream.pump();
       await pause();
     }
-    if (hostnames) for (const connection of [...connections.values()]) if (move(connection, snapshot)) connection.stream.pump();
+    if (hostnames) for (const connection of connections.all()) if (connections.move(connection, snapshot)) connection.stream.pump();
     processedEpoch = snapshot.epoch;
     options.onChange?.();
   }
@@ -268,7 +200,7 @@ export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
     if (!record || stream.connectedAt > record.at) return;
     record.responses++;
     record.bytes += response.framed.length;
-    const connection = connections.get(stream);
+    const connection = connections.of(stream);
     if (!connection || connection.countedIn === record.epoch) return;
     connection.countedIn = record.epoch;
     record.proxies++;
@@ -287,7 +219,7 @@ export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
 
   function reject(stream: XdsStream, response: SharedResponse, error: RejectDetail, heldBack: readonly string[]): void {
     const type = shortTypeName(response.typeUrl);
-    const proxyId = connections.get(stream)?.proxy.id ?? '';
+    const proxyId = connections.of(stream)?.proxy.id ?? '';
     count.rejects.add({ type });
     const fresh = response.changed.filter((resource) => heldBack.includes(resource.name) && !reported.has(resource));
     if (fresh.length === 0) return;
@@ -307,32 +239,7 @@ export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
     count.expiredNonces.add({ type: shortTypeName(typeUrl) });
   }
 
-  function rejects(stream: XdsStream, type: string): boolean {
-    return [...stream.types].some(({ subscription }) => subscription.rejection && shortTypeName(subscription.typeUrl) === type);
-  }
-
-  function watermark(epoch: number): Watermark {
-    let reached = 0;
-    let rejected = 0;
-    for (const { stream, group } of connections.values()) {
-      const reachedHere = processedEpoch >= epoch && stream.settled() ? true : hasReached(stream, group, epoch);
-      if (!reachedHere) continue;
-      if ([...stream.types].some(({ subscription }) => subscription.rejection)) rejected++;
-      else reached++;
-    }
-    return { epoch, proxies: connections.size, reached, rejected };
-  }
-
-  function hasReached(stream: XdsStream, group: Group<Scope>, epoch: number): boolean {
-    const types = [...stream.types];
-    return (
-      types.length > 0 &&
-      types.every(({ subscription }) => {
-        const set = group.scope.current(subscription.typeUrl, subscription.selection);
-        return subscription.ackedEpoch >= epoch || (processedEpoch >= epoch && set !== undefined && subscription.settledAt(set));
-      })
-    );
-  }
+  const watermark = (epoch: number) => watermarkOf(connections.all(), epoch, processedEpoch);
 
   function waitForEpoch(epoch: number, timeoutMs: number): Promise<Watermark> {
     const deadline = clock.monotonic() + timeoutMs;
@@ -353,8 +260,6 @@ export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
     return await server.listen(address);
   }
 
-  const find = (proxyId: string) => [...connections.values()].find(({ proxy }) => proxy.id === proxyId);
-
   return {
     methods: xds.methods,
     listen,
@@ -369,9 +274,9 @@ export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
     },
     version: options.version,
     snapshot: () => latest,
-    proxies: () => [...connections.values()].map(({ stream, proxy, group }) => statusOfProxy(stream, proxy, group.scope, clock.now())),
+    proxies: () => connections.all().map(({ stream, proxy, group }) => statusOfProxy(stream, proxy, group.scope, clock.now())),
     connection(proxyId) {
-      const found = find(proxyId);
+      const found = connections.find(proxyId);
       if (!found) return undefined;
       const { proxy, stream, group } = found;
       return {
@@ -385,32 +290,20 @@ export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
     waitForEpoch,
     pushes: () => ledger.records(),
     disconnect(proxyId) {
-      const found = find(proxyId);
+      const found = connections.find(proxyId);
       found?.stream.disconnect();
       return found !== undefined;
     },
     async close(graceMs = 0) {
       unsubscribe();
       schedule.close();
-      for (const stream of connections.keys()) stream.disconnect();
+      for (const { stream } of connections.all()) stream.disconnect();
       await Promise.all(servers.map((server) => server.close(graceMs)));
     },
   };
 }
 
 const pollMs = 10;
-
-function readNode(bytes: Buffer): MeshProxy {
-  let reason: MeshProxy | string;
-  try {
-    const { id, cluster, userAgentName, metadata = {}, locality } = fromBinary(NodeSchema, bytes);
-    reason = proxyFromNode({ id, cluster, userAgentName, metadata, locality });
-  } catch (error) {
-    reason = `the node cannot be read: ${messageOf(error)}`;
-  }
-  if (typeof reason === 'string') throw new GrpcFault({ code: grpcCode.invalidArgument, message: reason });
-  return reason;
-}
 
 /** Hosts whose endpoints changed; undefined when more than load assignments depends on them (addresses resolved in clusters, headless listeners). */
 function endpointHosts(snapshot: MeshSnapshot, change: SnapshotChange): ReadonlySet<string> | undefined {
@@ -421,19 +314,6 @@ function endpointHosts(snapshot: MeshSnapshot, change: SnapshotChange): Readonly
     hostnames.add(service.hostname);
   }
   return hostnames;
-}
-
-/** Selections in use by a group's proxies, by type. */
-function selectionsOf<Scope>(group: Group<Scope>): Map<string, Set<Selection>> {
-  const found = new Map<string, Set<Selection>>();
-  for (const { stream } of group.connections) {
-    for (const { subscription } of stream.types) {
-      const known = found.get(subscription.typeUrl);
-      if (known) known.add(subscription.selection);
-      else found.set(subscription.typeUrl, new Set([subscription.selection]));
-    }
-  }
-  return found;
 }
 
 function uniqueOrigins(origins: readonly Origin[]): Origin[] {

@@ -10,6 +10,13 @@ import type { ResourceSource } from '#xds/stream.ts';
 import type { BuildCache, BuildProblem } from './build-cache.ts';
 import type { Translator } from './translator.ts';
 
+/** What a group works with. */
+export interface ScopeGroupParts<Scope> {
+  readonly translator: Translator<Scope>;
+  readonly cache: BuildCache;
+  readonly onProblem: (problem: BuildProblem) => void;
+}
+
 /**
  * Proxies with equal scope, and the resources that all of them share. Types are made when first asked for; endpoints and
  * routes only under the names that some proxy wants.
@@ -26,12 +33,7 @@ export class ScopeGroup<Scope> implements ResourceSource {
   /** Selections that the sets hold everything for. */
   #covered = new Map<string, Set<Selection>>();
 
-  constructor(
-    key: string,
-    proxy: MeshProxy,
-    snapshot: MeshSnapshot,
-    parts: { readonly translator: Translator<Scope>; readonly cache: BuildCache; readonly onProblem: (problem: BuildProblem) => void },
-  ) {
+  constructor(key: string, proxy: MeshProxy, snapshot: MeshSnapshot, parts: ScopeGroupParts<Scope>) {
     this.key = key;
     this.#proxy = proxy;
     this.#translator = parts.translator;
