@@ -7,6 +7,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { referencePages } from '../src/cli/reference/pages.ts';
+import { formatYaml } from '../src/foundation/yaml/text.ts';
+import { crdFor } from '../src/model/resources/crd.ts';
+import { kinds } from '../src/model/resources/kinds.ts';
 import { metricsPage } from './gen/metrics-page.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -32,6 +35,10 @@ async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>();
   for (const [name, content] of referencePages()) files.set(`docs/reference/${name}`, content);
   files.set('docs/reference/metrics.md', metricsPage());
+  for (const kind of kinds.filter(({ group }) => group.endsWith('istio.io'))) {
+    files.set(`deploy/crds/${kind.plural}.${kind.group}.yaml`, formatYaml(crdFor(kind)));
+  }
+  files.set('deploy/crds/SOURCE.md', source('the tables of kinds in src/model/resources', 'Meshwright'));
   files.set('docs/reference/SOURCE.md', source('the tables of commands, settings, problems, kinds and metrics in src/', 'Meshwright'));
   return files;
 }

@@ -59,6 +59,7 @@ test('every CRD is one that an API server takes', () => {
       crd.spec.versions.map((v: { storage: boolean }) => v.storage),
       kind.versions.map((_, i) => i === 0),
     );
+    assert.ok(JSON.stringify(crd).length < 262_144, 'fits into the annotation of kubectl apply');
     const schema = crd.spec.versions[0].schema.openAPIV3Schema;
     for (const [path, node] of objects(schema)) {
       assert.ok(!('additionalProperties' in node) || typeof node.additionalProperties === 'object', `${path} is closed`);

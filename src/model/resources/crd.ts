@@ -8,14 +8,15 @@ type Json = Readonly<Record<string, unknown>>;
  * subresource and a structural schema of everything that the kind's table says.
  */
 export function crdFor(kind: KindDefinition): Json {
-  const openAPIV3Schema = {
+  // Only the newest version carries descriptions: a definition must stay below the size that `kubectl apply` can annotate.
+  const schemaOf = (isDescribed: boolean) => ({
     type: 'object',
-    description: kind.description,
+    ...(isDescribed ? { description: kind.description } : {}),
     properties: {
-      spec: structural(nodeOf(kind.schema)),
+      spec: structural(nodeOf(kind.schema), isDescribed),
       ...(kind.hasStatus ? { status: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } } : {}),
     },
-  };
+  });
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
@@ -37,7 +38,7 @@ export function crdFor(kind: KindDefinition): Json {
         storage: i === 0,
         ...(kind.hasStatus ? { subresources: { status: {} } } : {}),
         additionalPrinterColumns: kind.printerColumns,
-        schema: { openAPIV3Schema },
+        schema: { openAPIV3Schema: schemaOf(i === 0) },
       })),
     },
   };
@@ -47,15 +48,17 @@ export function crdFor(kind: KindDefinition): Json {
  * A schema in the form that API servers demand of CRDs: no closed objects (they prune instead), and words of our own
  * turned into what they mean. Fields that exclude each other become pairs that may not both be there.
  */
-export function structural(node: SchemaNode): Json {
+export function structural(node: SchemaNode, isDescribed = true): Json {
   const out: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(node)) {
-    if (name.startsWith('~') || ownWords.has(name)) continue;
+    if (name.startsWith('~') || ownWords.has(name) || (name === 'description' && !isDescribed)) continue;
     if (name === 'properties')
-      out.properties = Object.fromEntries(Object.entries(node.properties ?? {}).map(([key, field]) => [key, structural(field)]));
-    else if (name === 'items') out.items = node.items ? structural(node.items) : {};
+      out.properties = Object.fromEntries(
+        Object.entries(node.properties ?? {}).map(([key, field]) => [key, structural(field, isDescribed)]),
+      );
+    else if (name === 'items') out.items = node.items ? structural(node.items, isDescribed) : {};
     else if (name === 'additionalProperties') {
-      if (typeof node.additionalProperties === 'object') out.additionalProperties = structural(node.additionalProperties);
+      if (typeof node.additionalProperties === 'object') out.additionalProperties = structural(node.additionalProperties, isDescribed);
       else if (node.additionalProperties && node.properties) out['x-kubernetes-preserve-unknown-fields'] = true;
     } else if (name === 'required') {
       // What has a default need not be written.
