@@ -77,6 +77,7 @@ function hashOfSources() {
   ];
   const files = [
     join(root, 'package-lock.json'),
+    join(root, 'src/management-plane/server/api.ts'),
     ...['web', ...rooms.map((room) => `src/${room}`)].flatMap((folder) => filesUnder(join(root, folder))),
   ];
   const hash = createHash('sha256');

@@ -24,7 +24,7 @@ export interface Finding {
 }
 
 export interface Check {
-  readonly category: 'This machine' | 'Control plane' | 'Proxies' | 'Objects';
+  readonly category: 'This machine' | 'Control plane' | 'Proxies' | 'Objects' | 'Traffic';
   readonly name: string;
   /** What is true when all is well. */
   readonly title: string;
@@ -43,7 +43,7 @@ const fail = (message: string, fix: string): Finding => ({ state: 'fail', messag
 
 /** All checks, in the order in which they should be read. */
 export function checksFor(asked: Asked): readonly Check[] {
-  return [...machineChecks(asked), ...controlPlaneChecks(asked), ...proxyChecks(asked), ...objectChecks(asked)];
+  return [...machineChecks(asked), ...controlPlaneChecks(asked), ...proxyChecks(asked), ...objectChecks(asked), ...trafficChecks(asked)];
 }
 
 function machineChecks({ flags, io }: Asked): Check[] {
@@ -137,10 +137,8 @@ function controlPlaneChecks(asked: Asked): Check[] {
       needs: ['running'],
       run: async () =>
         attempt(async () => {
-          const overview = await connectRest(flags, io).get<Overview>('/overview', signal);
-          const bad = overview.findings.filter(({ severity }) => severity === 'bad');
-          const first = bad[0];
-          return first ? warn(`${bad.length} findings, first: ${first.title}`, first.fix) : ok(running()?.pageUrl);
+          await connectRest(flags, io).get<Overview>('/overview', signal);
+          return ok(running()?.pageUrl);
         }, 'Restart the control plane.'),
     },
   ];
@@ -176,6 +174,25 @@ function proxyChecks({ flags, io, signal }: Asked): Check[] {
             ? ok(`${items.length} workloads`)
             : fail(`ended without leaving: ${some(dead)}`, `Remove them: meshwright delete workloadentry ${dead.join(' ')}`);
         }, ''),
+    },
+  ];
+}
+
+/** What the control plane itself finds wrong now, such as failing services. */
+function trafficChecks({ flags, io, signal }: Asked): Check[] {
+  return [
+    {
+      category: 'Traffic',
+      name: 'findings',
+      title: 'the control plane finds nothing wrong',
+      needs: ['rest'],
+      run: async () =>
+        attempt(async () => {
+          const { findings } = await connectRest(flags, io).get<Overview>('/overview', signal);
+          const [first, ...more] = findings.filter(({ severity }) => severity === 'bad');
+          if (!first) return ok();
+          return warn(`${first.title}${more.length > 0 ? ` (and ${more.length} more on the page)` : ''}`, first.fix);
+        }, 'See "meshwright tap".'),
     },
   ];
 }

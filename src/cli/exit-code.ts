@@ -21,7 +21,7 @@ export const exitCode = {
 
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
 
-/** One line per code for the reference page and `meshwright help exit-codes`. */
+/** One line per code, for the reference page. */
 export const exitCodeMeanings: readonly (readonly [ExitCode, string])[] = [
   [exitCode.ok, 'done; streams ended by Ctrl-C end with this too'],
   [exitCode.failed, 'the command did not succeed; the reason is on standard error'],
