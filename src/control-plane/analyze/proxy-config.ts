@@ -57,7 +57,7 @@ function messageOf<Desc extends DescMessage>(schema: Desc, built: Built): Messag
 }
 
 /** Names of the route configurations that these listeners ask for. */
-export function routeNamesOf(listeners: readonly Listener[]): string[] {
+function routeNamesOf(listeners: readonly Listener[]): string[] {
   const names = new Set<string>();
   for (const listener of listeners) {
     for (const chain of chainsOf(listener)) {

@@ -89,7 +89,7 @@ function routeCall(routeConfiguration: RouteConfiguration, call: Call): Outcome 
 }
 
 /** Inbound: `virtualInbound` (or the exact address in NONE mode). Outbound: exact, then wildcard, then `virtualOutbound`. */
-export function findListener(listeners: readonly Listener[], call: Pick<Call, 'address' | 'port' | 'callMode'>): Listener | undefined {
+function findListener(listeners: readonly Listener[], call: Pick<Call, 'address' | 'port' | 'callMode'>): Listener | undefined {
   const at = (address: string) => listeners.find((listener) => listensAt(listener, address, call.port));
   const named = (name: string) => listeners.find((listener) => listener.name === name);
   if (call.callMode === 'inbound') return named('virtualInbound') ?? at(call.address);
@@ -148,7 +148,7 @@ export function factsOf(listener: Listener, call: Call): ConnectionFacts {
 }
 
 /** The chain that takes the connection, or why none does. */
-export function findChain(listener: Listener, call: Call): FilterChain | 'MultipleFilterChain' | 'NoFilterChain' {
+function findChain(listener: Listener, call: Call): FilterChain | 'MultipleFilterChain' | 'NoFilterChain' {
   const facts = factsOf(listener, call);
   let chains: readonly FilterChain[] = listener.filterChains;
   for (const { isSet, rank } of chainSteps(facts)) chains = narrow(chains, isSet, rank);
@@ -228,7 +228,7 @@ function transportError(chain: FilterChain, call: Call): SimulationError | undef
 }
 
 /** Exact domain, then longest `*suffix`, then longest `prefix*`, then `*`. */
-export function findVirtualHost(config: RouteConfiguration, authority: string): VirtualHost | undefined {
+function findVirtualHost(config: RouteConfiguration, authority: string): VirtualHost | undefined {
   const host = (config.ignorePortInHostMatching ? authority.replace(/(?<=[^:]|\]):\d+$/, '') : authority).toLowerCase();
   let best: { readonly virtualHost: VirtualHost; readonly rank: number } | undefined;
   for (const virtualHost of config.virtualHosts) {

@@ -94,7 +94,7 @@ export function groupEndpoints(endpoints: readonly Endpoint[], locality: Localit
   return locality ? arrangeByLocality(sorted, locality) : sorted;
 }
 
-export function sumWeights(endpoints: readonly Endpoint[]): number {
+function sumWeights(endpoints: readonly Endpoint[]): number {
   return Math.min(
     4294967295,
     endpoints.reduce((sum, endpoint) => sum + endpoint.weight, 0),
@@ -173,7 +173,7 @@ function writeAddress(writer: WireWriter, endpoint: Endpoint): void {
 }
 
 /** Istio's peer text: `workload;namespace;canonical name;canonical revision;cluster`. */
-export function workloadText(endpoint: Pick<Endpoint, 'workloadName' | 'namespace' | 'labels' | 'clusterId'>): string {
+function workloadText(endpoint: Pick<Endpoint, 'workloadName' | 'namespace' | 'labels' | 'clusterId'>): string {
   const { labels } = endpoint;
   const name = labels['service.istio.io/canonical-name'] ?? labels['app.kubernetes.io/name'] ?? labels.app ?? endpoint.workloadName;
   const revision = labels['service.istio.io/canonical-revision'] ?? labels['app.kubernetes.io/version'] ?? labels.version ?? '';

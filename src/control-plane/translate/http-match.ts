@@ -63,7 +63,7 @@ function isEmpty(value: object | undefined): boolean {
   return value === undefined || Object.keys(value).length === 0;
 }
 
-export function catchesAll(match: HttpMatchRequest | undefined): boolean {
+function catchesAll(match: HttpMatchRequest | undefined): boolean {
   if (!match) return true;
   const conditions = [match.headers, match.withoutHeaders, match.queryParams, match.method, match.scheme, match.authority];
   if (!conditions.every(isEmpty)) return false;

@@ -11,7 +11,7 @@ import type { Built } from './plan.ts';
 export type InitOf<Desc extends DescMessage> =
   MessageInitShape<Desc> extends infer Shape ? (Shape extends { $typeName: string } ? never : Shape) : never;
 
-export type AddressInit = InitOf<typeof AddressSchema>;
+type AddressInit = InitOf<typeof AddressSchema>;
 
 export function packed<Desc extends DescMessage>(schema: Desc, init?: MessageInitShape<Desc>): Any {
   return anyPack(schema, create(schema, init));

@@ -2,8 +2,6 @@
 
 export const virtualOutbound = 'virtualOutbound';
 export const virtualInbound = 'virtualInbound';
-export const outboundCapturePort = 15001;
-export const inboundCapturePort = 15006;
 export const passthroughCluster = 'PassthroughCluster';
 export const blackHoleCluster = 'BlackHoleCluster';
 export const inboundPassthroughCluster = 'InboundPassthroughCluster';
@@ -29,7 +27,7 @@ export function inboundClusterName(targetPort: number): string {
   return `inbound|${targetPort}||`;
 }
 
-export interface OutboundClusterName {
+interface OutboundClusterName {
   readonly port: number;
   readonly subset: string;
   readonly hostname: string;

@@ -6,7 +6,7 @@ const verdicts = new Map<string, string | undefined>();
 const maxVerdicts = 4096;
 
 /** Why RE2 refuses this expression; undefined when it accepts it. */
-export function patternError(source: string): string | undefined {
+function patternError(source: string): string | undefined {
   if (verdicts.has(source)) return verdicts.get(source);
   if (verdicts.size >= maxVerdicts) verdicts.clear();
   const error = source === '' ? 'the expression is empty' : compileRegex(source).error;
@@ -15,10 +15,7 @@ export function patternError(source: string): string | undefined {
 }
 
 /** Every expression of a rule and one of its conditions, with its JSON path below `spec.http[i]`. */
-export function patternsOf(
-  rule: HttpRoute,
-  match: HttpMatchRequest | undefined,
-): readonly { readonly path: string; readonly regex: string }[] {
+function patternsOf(rule: HttpRoute, match: HttpMatchRequest | undefined): readonly { readonly path: string; readonly regex: string }[] {
   const found: { path: string; regex: string }[] = [];
   const add = (path: string, value: StringMatch | undefined) => {
     if (value?.regex !== undefined && value.regex !== '*') found.push({ path: `${path}.regex`, regex: value.regex });

@@ -49,7 +49,7 @@ export function routeNames(scope: Scope): string[] {
 }
 
 /** Routes of a detected protocol: the service's own where it has an address of its own, else those shared by the port. */
-export function detectedRouteName(_scope: Scope, host: VisibleHost, port: ServicePort): string {
+function detectedRouteName(_scope: Scope, host: VisibleHost, port: ServicePort): string {
   const own = host.addresses.length > 0 || (host.service.resolution === 'passthrough' && host.service.registry === 'kubernetes');
   return own ? `${host.service.hostname}:${port.number}` : String(port.number);
 }

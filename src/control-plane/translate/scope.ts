@@ -87,7 +87,7 @@ function proxyKey(proxy: MeshProxy): string {
 
 const traitsByProxy = new WeakMap<MeshProxy, ProxyTraits>();
 
-export function traitsOf(proxy: MeshProxy): ProxyTraits {
+function traitsOf(proxy: MeshProxy): ProxyTraits {
   const known = traitsByProxy.get(proxy);
   if (known) return known;
   const v6 = proxy.ipAddresses.some((address) => address.includes(':'));
@@ -218,7 +218,7 @@ const rankedServices = memoBy(
 );
 
 /** The service ports that endpoints with one of the proxy's addresses serve. In NONE mode its inbound binds say where the program is. */
-export function ownPortsOf(snapshot: MeshSnapshot, proxy: MeshProxy): readonly OwnPort[] {
+function ownPortsOf(snapshot: MeshSnapshot, proxy: MeshProxy): readonly OwnPort[] {
   const found = new Map<string, OwnPort & { readonly rank: number }>();
   for (const address of ownAddresses(proxy)) {
     for (const { key, endpoint } of instancesAt(snapshot.endpoints, address)) {

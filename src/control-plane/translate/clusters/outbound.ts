@@ -30,14 +30,10 @@ import {
   upstreamProtocol,
 } from './policy.ts';
 
-/** Endpoints that stand in the cluster itself (DNS resolutions); everything else comes by EDS. */
-export interface InlineEndpoints {
-  readonly endpoints: ServiceEndpoints;
-  readonly filter: EndpointFilter;
-  readonly locality: LocalityInput | undefined;
-}
-
 type Family = ProxyTraits['family'];
+
+/** Endpoints that stand in the cluster itself (DNS resolutions); those of every other cluster come by EDS. Interned. */
+type InlineEndpoints = readonly [ServiceEndpoints, EndpointFilter, LocalityInput | undefined];
 
 /** One port of one service, whole (`subset` empty) or one subset of it. */
 export function buildOutboundCluster(
@@ -48,7 +44,7 @@ export function buildOutboundCluster(
   subset: string,
   rules: readonly Rule[],
   localityWeighted: boolean,
-  inline: readonly [ServiceEndpoints, EndpointFilter, LocalityInput | undefined] | undefined,
+  inline: InlineEndpoints | undefined,
 ): Built {
   const name = outboundClusterName(port.number, subset, service.hostname);
   const rule = subset === '' ? rules[0] : subsetsOf(rules).find((entry) => entry.subset.name === subset)?.rule;
@@ -65,7 +61,7 @@ export function buildOutboundCluster(
       ...commonBalancing(settings, localityWeighted),
       ...balancing(settings.loadBalancer),
       ...tlsSettings(settings.tls, service.subjectAltNames, http2),
-      ...discovery(mesh, family, name, service, port, settings, inline),
+      ...discovery({ mesh, family, name, service, port, inline }, settings),
       metadata: { filterMetadata: { istio: serviceMetadata(service, rule, subset) } },
     };
   });
@@ -73,14 +69,17 @@ export function buildOutboundCluster(
 
 /** Last in the cluster's fields: it overrules the balancing of clusters that find no endpoints of their own. */
 function discovery(
-  mesh: MeshConfig,
-  family: Family,
-  name: string,
-  service: Service,
-  port: ServicePort,
+  parts: {
+    readonly mesh: MeshConfig;
+    readonly family: Family;
+    readonly name: string;
+    readonly service: Service;
+    readonly port: ServicePort;
+    readonly inline: InlineEndpoints | undefined;
+  },
   settings: Settings,
-  inline: readonly [ServiceEndpoints, EndpointFilter, LocalityInput | undefined] | undefined,
 ): ClusterInit {
+  const { mesh, family, name, service, port, inline } = parts;
   if (service.resolution === 'passthrough' || settings.loadBalancer?.simple === 'PASSTHROUGH') return originalDestination(service, port);
   if (inline) {
     const [endpoints, filter, locality] = inline;
@@ -119,7 +118,7 @@ function originalDestination(service: Service, port: ServicePort): ClusterInit {
   };
 }
 
-export function lookupFamily(family: Family): Cluster_DnsLookupFamily {
+function lookupFamily(family: Family): Cluster_DnsLookupFamily {
   if (family === 'v6') return Cluster_DnsLookupFamily.V6_ONLY;
   return family === 'dual' ? Cluster_DnsLookupFamily.ALL : Cluster_DnsLookupFamily.V4_ONLY;
 }

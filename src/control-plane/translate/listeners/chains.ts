@@ -47,7 +47,7 @@ export type ChainKey = readonly [
 ];
 
 /** What one address (`1.2.3.4`, CIDR) looks like as a prefix range; undefined when it is none. */
-export function prefixRange(address: string): { addressPrefix: string; prefixLen: number } | undefined {
+function prefixRange(address: string): { addressPrefix: string; prefixLen: number } | undefined {
   const [ip = '', length] = address.split('/');
   const bits = length === undefined ? (ip.includes(':') ? 128 : 32) : Number(length);
   return /^[\d.]+$|:/.test(ip) && Number.isInteger(bits) ? { addressPrefix: ip, prefixLen: bits } : undefined;

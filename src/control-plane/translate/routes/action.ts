@@ -52,7 +52,7 @@ export function destinationPort(destination: Destination, service: Service | und
   return only && more.length === 0 ? only.number : listenPort;
 }
 
-export function destinationCluster(context: RouteContext, destination: Destination): string {
+function destinationCluster(context: RouteContext, destination: Destination): string {
   const host = resolveHost(destination.host, context.namespace, context.mesh.clusterDomain);
   const port = destinationPort(destination, factsOf(context, host)?.[1], context.listenPort);
   return outboundClusterName(port, destination.subset ?? '', host);

@@ -11,7 +11,7 @@ import { durationOf, packed } from '../messages.ts';
 export const faultFilter = 'envoy.filters.http.fault';
 export const corsFilter = 'envoy.filters.http.cors';
 
-export interface Fraction {
+interface Fraction {
   numerator: number;
   denominator: FractionalPercent_DenominatorType;
 }

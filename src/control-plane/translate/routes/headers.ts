@@ -5,7 +5,7 @@ import type { InitOf } from '../messages.ts';
 type HeaderInit = InitOf<typeof HeaderValueOptionSchema>;
 
 /** Header changes in the form that routes, virtual hosts and weighted clusters share. */
-export interface HeaderChanges {
+interface HeaderChanges {
   readonly requestHeadersToAdd: HeaderInit[];
   readonly requestHeadersToRemove: string[];
   readonly responseHeadersToAdd: HeaderInit[];

@@ -50,7 +50,7 @@ export function originsOf(key: RoutesKey): readonly Origin[] {
 }
 
 /** The pairs that give a route: those that can act, whose expressions Envoy accepts and whose conditions need nothing absent. */
-export function usableMatches(route: Route, port: number, source: Source | undefined): readonly RuleMatch[] {
+function usableMatches(route: Route, port: number, source: Source | undefined): readonly RuleMatch[] {
   return activeMatches(route, port, source).filter(({ rule, match }) => {
     const claims = [...Object.keys(match?.headers ?? {}), ...Object.keys(match?.withoutHeaders ?? {})].some(isClaim);
     const acts = rule.redirect || rule.directResponse || liveDestinations(rule.route ?? []).length > 0;

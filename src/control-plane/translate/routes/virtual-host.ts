@@ -20,7 +20,7 @@ export type VirtualHostKey = readonly [
 ];
 
 /** Header and value by which a mesh service learns who calls; the proxy fills the value from its own environment. */
-export const peerHeader = { key: 'x-envoy-peer-metadata-id', value: '%ENVIRONMENT(MESHWRIGHT_PEER)%' } as const;
+const peerHeader = { key: 'x-envoy-peer-metadata-id', value: '%ENVIRONMENT(MESHWRIGHT_PEER)%' } as const;
 
 export function virtualHostKey(
   name: string,
