@@ -70,7 +70,10 @@ function readValue(type: FieldType, value: Buffer | number, depth: number): unkn
 function readTime(bytes: Buffer): string | undefined {
   let seconds: number | undefined;
   for (const { number, value } of fieldsOf(bytes)) if (number === 1) seconds = asNumber(value);
-  return seconds === undefined ? undefined : new Date(seconds * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
+  if (seconds === undefined) return undefined;
+  // Beyond this a Date has no text (ECMAScript: Time Values).
+  if (Math.abs(seconds) > 8.64e12) throw badRequest('the protobuf body is damaged: a time is out of range');
+  return new Date(seconds * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
 function readQuantity(bytes: Buffer): string {
