@@ -222,7 +222,7 @@ function Unlock({ onClose }: { readonly onClose: () => void }) {
     <Dialog title="Unlock writing" onClose={onClose}>
       <p>
         Anyone on this machine may read this page; writing needs proof that the mesh is yours. Open the link that Meshwright printed when it
-        started, or paste the token here.
+        started, or paste the token from the file <code>.meshwright/page-token</code> here.
       </p>
       <form className="row" onSubmit={submit}>
         <label className="field grow">

@@ -161,7 +161,7 @@ function Since({ at }: { readonly at: number }) {
 
 function commandFor({ object, proxy, node }: Finding): string {
   if (proxy) return `meshwright proxy status ${proxy.split('~')[2] ?? proxy}`;
-  if (node) return `meshwright tap ${node.split('/').at(-1)}`;
+  if (node) return `meshwright tap ${node.startsWith('workload/') ? '' : '--to '}${node.split('/').at(-1)}`;
   return object
     ? `meshwright describe ${object.kind.toLowerCase()} ${object.name}${object.namespace ? ` -n ${object.namespace}` : ''}`
     : 'meshwright check';

@@ -98,7 +98,7 @@ export function ServicePage({ namespace, name }: { readonly namespace: string; r
   const services = useQuery<ServiceList>('/services');
   const row = services.data?.items.find((item) => item.name === name && item.namespace === namespace);
   const kind = row && row.registry !== 'kubernetes' ? 'ServiceEntry' : 'Service';
-  const commands = [`kubectl describe service ${name} -n ${namespace}`, `meshwright tap --service ${name}.${namespace}`];
+  const commands = [`kubectl describe service ${name} -n ${namespace}`, `meshwright tap --to ${name}`];
   return (
     <Page
       title={name}

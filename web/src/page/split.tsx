@@ -204,8 +204,15 @@ function Observed({
   readonly workloads: readonly string[];
 }) {
   const [, refresh] = useState(0);
-  useEffect(() => onNumbers(service, () => refresh((count) => count + 1)), [service]);
-  const rates = workloads.map((id) => ({ id, rps: numbersOf(`${service}>${id}`).rps || numbersOf(id).rps }));
+  const edges = workloads.join();
+  useEffect(() => {
+    const ids = edges.split(',').map((id) => `${service}>${id}`);
+    const stops = ids.map((id) => onNumbers(id, () => refresh((count) => count + 1)));
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }, [service, edges]);
+  const rates = workloads.map((id) => ({ id, rps: numbersOf(`${service}>${id}`).rps }));
   const total = rates.reduce((sum, { rps }) => sum + rps, 0);
   const own = rates.filter(({ id }) => destination.subset !== '' && id.endsWith(`-${destination.subset}`));
   if (!total || !own.length) return null;

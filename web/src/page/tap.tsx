@@ -32,7 +32,7 @@ export function Tap({ query }: { readonly query: string }) {
     return () => stop.abort();
   }, [query, paused, writable]);
 
-  const shown = onlyFailed ? records.filter((record) => record.status === 0 || record.status >= 500) : records;
+  const shown = onlyFailed ? records.filter(failed) : records;
   if (writable === false)
     return <Empty>Requests may hold private data, so they are shown only to pages that may write. Unlock the page, top right.</Empty>;
   return (
@@ -77,9 +77,7 @@ export function Tap({ query }: { readonly query: string }) {
                     {record.path}
                   </td>
                   <td>
-                    <Status
-                      tone={record.status === 0 || record.status >= 500 ? 'bad' : record.status >= 400 ? 'warn' : 'ok'}
-                    >{`${record.status}${record.flags ? ` ${record.flags}` : ''}`}</Status>
+                    <Status tone={failed(record) ? 'bad' : record.status >= 400 ? 'warn' : 'ok'}>{statusText(record)}</Status>
                   </td>
                   <td className="right number">{duration(record.durationMs)}</td>
                   <td className="muted">{record.origin || record.route}</td>
@@ -93,6 +91,14 @@ export function Tap({ query }: { readonly query: string }) {
       )}
     </>
   );
+}
+
+function failed({ method, status, flags }: TapRecord): boolean {
+  return method === 'TCP' ? flags !== '' : status === 0 || status >= 500;
+}
+
+function statusText({ method, status, flags }: TapRecord): string {
+  return [method === 'TCP' ? (flags ? '' : 'closed') : String(status), flags].filter(Boolean).join(' ');
 }
 
 /** Reads the stream of lines until it is stopped, handing over what came together. */

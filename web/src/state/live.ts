@@ -125,6 +125,8 @@ export function connect(): void {
     setConnection('live');
     receive(JSON.parse(String(event.data)));
   };
+  // What is wanted may have changed while it was opened.
+  next.onopen = () => next.send(topics());
   next.onclose = () => {
     setConnection('stale');
     window.setTimeout(connect, retryMs);

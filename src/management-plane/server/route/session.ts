@@ -19,7 +19,12 @@ export function sessionRoutes(app: Api, { sessions, clock, url }: Context): void
       const session = code ? sessions.redeem(code) : token && sessions.isToken(token) ? sessions.open() : undefined;
       if (!session) {
         const what = code ? 'The link was used before or is older than ten minutes.' : 'The token is not the one of this installation.';
-        throw refusal(401, 'not_allowed', what, 'Get a new link with `meshwright dashboard`, or paste the token from .meshwright/token.');
+        throw refusal(
+          401,
+          'not_allowed',
+          what,
+          'Start Meshwright anew for a new link, or paste the token from the file page-token in its state folder (.meshwright).',
+        );
       }
       const seconds = Math.floor((session.expiresAt - clock.now()) / 1000);
       reply.header('set-cookie', `${cookieName(request)}=${session.id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}`);

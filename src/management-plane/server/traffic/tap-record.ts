@@ -5,8 +5,9 @@ const record = (value: unknown): Json => (typeof value === 'object' && value !==
 const text = (value: unknown): string => (typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '');
 
 /**
- * The record of one line of an agent's tap stream, none when the line is not one. Lines are Envoy's HTTPAccessLogEntry
- * in canonical JSON (envoy/data/accesslog/v3), with `node` naming the reporter when an agent serves several.
+ * The record of one line of an agent's tap stream, none when the line is not one. Lines are Envoy's HTTPAccessLogEntry or
+ * TCPAccessLogEntry in canonical JSON (envoy/data/accesslog/v3); what those have no field for stands in `customTags`.
+ * A connection has the method `TCP` and no status.
  */
 export function* tapRecord(line: string, workload: string): Generator<TapRecord> {
   let entry: Json;
@@ -16,30 +17,38 @@ export function* tapRecord(line: string, workload: string): Generator<TapRecord>
     return;
   }
   const common = record(entry.commonProperties);
+  if (!Object.keys(common).length) return;
   const request = record(entry.request);
-  const response = record(entry.response);
   const tags = record(common.customTags);
-  if (!Object.keys(request).length) return;
   const name = workload.split('/').at(-1) ?? workload;
-  const outbound = text(common.upstreamCluster).startsWith('outbound|');
-  const peer = text(record(request.requestHeaders)['x-envoy-peer-metadata-id']).split(';')[0] ?? '';
-  const destination = text(tags.destination_workload).split(';')[0] ?? '';
+  const cluster = text(common.upstreamCluster);
+  const reporter = text(tags.reporter) || (cluster.startsWith('inbound|') ? 'destination' : 'source');
+  const own = reporter === 'source' ? { source: name, destination: '' } : { source: '', destination: name };
   yield {
     at: Date.parse(text(common.startTime)) || 0,
-    reporter: outbound ? 'source' : 'destination',
-    source: outbound ? name : peer || text(record(record(common.downstreamRemoteAddress).socketAddress).address),
-    destination: outbound ? destination : name,
-    service: text(common.upstreamCluster).split('|').at(-1) ?? '',
-    method: text(request.requestMethod),
+    reporter,
+    source: workloadIn(tags.source_workload) || own.source || addressIn(common.downstreamRemoteAddress),
+    destination: workloadIn(tags.destination_workload) || own.destination,
+    service: text(tags.destination_service) || (cluster.split('|').at(-1) ?? ''),
+    method: entry.connectionProperties ? 'TCP' : text(request.requestMethod),
     authority: text(request.authority),
     path: text(request.originalPath) || text(request.path),
-    status: Number(response.responseCode ?? 0),
-    flags: flagsOf(record(common.responseFlags)),
+    status: Number(record(entry.response).responseCode ?? 0),
+    flags: text(tags.response_flags) || flagsOf(record(common.responseFlags)),
     durationMs: milliseconds(text(common.duration) || text(common.timeToLastDownstreamTxByte)),
     route: text(common.routeName),
-    cluster: text(common.upstreamCluster),
+    cluster,
     origin: text(tags.route_origin),
   };
+}
+
+/** `workload;namespace;app;version;cluster` to its workload. */
+function workloadIn(peer: unknown): string {
+  return text(peer).split(';')[0] ?? '';
+}
+
+function addressIn(address: unknown): string {
+  return text(record(record(address).socketAddress).address);
 }
 
 /** `12.345s` to 12345; null when absent. */

@@ -130,24 +130,45 @@ it('counts a request for its edges, its service, its workloads and the mesh', ()
   ]);
 });
 
-it('reads lines of a tap, and nothing else', () => {
-  for (const line of ['', 'nonsense', '[]', 'null', '{"other":1}', '{"request":{}}'])
-    assert.deepEqual([...tapRecord(line, 'workload/n/a')], [], line);
-  const [inbound] = tapRecord(
-    JSON.stringify({
+describe('tap lines', () => {
+  it('are read, and nothing else', () => {
+    for (const line of ['', 'nonsense', '[]', 'null', '{"other":1}', '{"request":{}}'])
+      assert.deepEqual([...tapRecord(line, 'workload/n/a')], [], line);
+  });
+
+  const read = (entry: object) => [...tapRecord(JSON.stringify(entry), 'workload/n/server-v2')][0] ?? assert.fail('no record');
+
+  it('say who called whom, by tags or by the cluster', () => {
+    const tags = {
+      reporter: 'destination',
+      source_workload: 'client-v1;n;client;v1;c',
+      destination_service: 'server.n.svc.cluster.local',
+      response_flags: 'UF',
+    };
+    const common = { startTime: '2026-01-01T00:00:00.500Z', duration: '0.0125s', upstreamCluster: 'inbound|9080||', customTags: tags };
+    const tagged = read({ commonProperties: common, request: { requestMethod: 'POST', path: '/x' }, response: { responseCode: 503 } });
+    assert.deepEqual(
+      [tagged.reporter, tagged.source, tagged.destination, tagged.service, tagged.status, tagged.durationMs, tagged.flags, tagged.at],
+      ['destination', 'client-v1', 'server-v2', 'server.n.svc.cluster.local', 503, 12.5, 'UF', Date.UTC(2026, 0, 1) + 500],
+    );
+    const plain = read({
       commonProperties: {
-        startTime: '2026-01-01T00:00:00.500Z',
-        duration: '0.0125s',
-        upstreamCluster: 'inbound|9080||',
-        responseFlags: { upstreamConnectionFailure: true },
+        upstreamCluster: 'outbound|80|v1|x.n.svc',
+        responseFlags: { noHealthyUpstream: true, failedLocalHealthcheck: false },
       },
-      request: { requestMethod: 'POST', path: '/x', requestHeaders: { 'x-envoy-peer-metadata-id': 'client-v1;n;client;v1;c' } },
-      response: { responseCode: 503 },
-    }),
-    'workload/n/server-v2',
-  );
-  assert.deepEqual(
-    [inbound?.reporter, inbound?.source, inbound?.destination, inbound?.status, inbound?.durationMs, inbound?.flags],
-    ['destination', 'client-v1', 'server-v2', 503, 12.5, 'upstreamConnectionFailure'],
-  );
+      request: { path: '/' },
+    });
+    assert.deepEqual(
+      [plain.reporter, plain.source, plain.service, plain.flags, plain.durationMs],
+      ['source', 'server-v2', 'x.n.svc', 'noHealthyUpstream', null],
+    );
+  });
+
+  it('tell connections too', () => {
+    const { method, status, path } = read({
+      commonProperties: { upstreamCluster: 'outbound|3306||db.n.svc' },
+      connectionProperties: { sentBytes: '5' },
+    });
+    assert.deepEqual([method, status, path], ['TCP', 0, '']);
+  });
 });
