@@ -71,3 +71,13 @@ Elsewhere install Node ${wanted} and put it first on the PATH.
 function majorOf(version) {
   return Number(version.slice(1).split('.')[0]);
 }
+
+/** `node bin/node24.js` prints the path, for shells that hand over by themselves. */
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const node = findNode24();
+  if (!node) {
+    process.stderr.write(missingMessage());
+    process.exit(69);
+  }
+  process.stdout.write(`${node}\n`);
+}
