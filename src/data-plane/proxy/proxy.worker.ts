@@ -1,42 +1,10 @@
-import { parentPort, workerData } from 'node:worker_threads';
-import { assert, messageOf } from '#base/fault.ts';
-import { detach } from '#base/task.ts';
-import { systemClock } from '#process/clock.ts';
-import { DataPlane } from './data-plane.ts';
-import type { NodeFacts } from './runtime.ts';
-import type { FromThread, ToThread } from './thread-messages.ts';
+/** Entry of a data-plane thread. A thread has a compile cache of its own to switch on before the code it needs is loaded. */
+import { enableCompileCache, flushCompileCache } from 'node:module';
+import { workerData } from 'node:worker_threads';
+import type { ThreadData } from './thread-messages.ts';
 
-/** Entry of a data-plane thread: carries messages between the control thread and its `DataPlane`. */
-const port = parentPort;
-assert(port !== null, 'the data-plane worker runs only as a worker thread');
-const say = (message: FromThread): void => port.postMessage(message);
-const plane = new DataPlane({
-  facts: workerData as NodeFacts,
-  clock: systemClock,
-  report: (level, message, context = {}) => say({ kind: 'report', level, message, context }),
-  records: (batch) => say({ kind: 'records', batch }),
-});
-
-async function obey(message: ToThread): Promise<void> {
-  switch (message.kind) {
-    case 'update':
-      return say({ kind: 'applied', id: message.id, applied: await plane.apply(message.update) });
-    case 'stats':
-      return say({ kind: 'stats', id: message.id, stats: plane.stats() });
-    case 'recording':
-      plane.recording = message.on;
-      return;
-    case 'drain':
-      return plane.drain(message.drain);
-    case 'close':
-      await plane.close();
-      return say({ kind: 'closed', id: message.id });
-  }
-}
-
-// A broken invariant must not leave half-served connections behind: the thread ends and the control thread starts another.
-port.on('message', (message: ToThread) =>
-  detach(obey(message), (text) =>
-    say({ kind: 'report', level: 'error', message: `command ${message.kind} failed: ${messageOf(text)}`, context: {} }),
-  ),
-);
+const { compileCache } = workerData as ThreadData;
+if (compileCache !== undefined) enableCompileCache(compileCache);
+await import('./thread-entry.ts');
+// Threads are ended from outside, which would lose what they compiled.
+if (compileCache !== undefined) flushCompileCache();

@@ -262,7 +262,6 @@ export interface HttpChainTable {
   readonly serverHeader: 'overwrite' | 'append-if-absent' | 'pass-through';
   readonly useRemoteAddress: boolean;
   readonly skipForwardedForAppend: boolean;
-  readonly trustedHops: number;
   readonly generateRequestId: boolean;
   readonly preserveRequestId: boolean;
   readonly requestIdInResponse: boolean;

@@ -1,6 +1,14 @@
 import type { Applied, Drain, ThreadStats } from './data-plane.ts';
 import type { AccessRecord } from './records.ts';
+import type { NodeFacts } from './runtime.ts';
 import type { TableUpdate } from './table.ts';
+
+/** What a data-plane thread is started with. */
+export interface ThreadData {
+  readonly facts: NodeFacts;
+  /** Folder of compiled code that the process keeps between runs; a thread does not find it by itself. */
+  readonly compileCache: string | undefined;
+}
 
 /** What the control thread says to a data-plane thread. */
 export type ToThread =

@@ -1,3 +1,4 @@
+import { getCompileCacheDir } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { type Backoff, createBackoff } from '#base/backoff.ts';
 import type { Clock } from '#base/clock.ts';
@@ -8,7 +9,7 @@ import type { Applied, Drain, ThreadStats } from './data-plane.ts';
 import type { AccessRecord } from './records.ts';
 import type { NodeFacts } from './runtime.ts';
 import type { TableUpdate } from './table.ts';
-import type { FromThread, ToThread } from './thread-messages.ts';
+import type { FromThread, ThreadData, ToThread } from './thread-messages.ts';
 
 export interface ThreadsOptions {
   readonly count: number;
@@ -83,6 +84,7 @@ class Slot {
   private nextId = 1;
   private readonly waiting = new Map<number, (value: unknown) => void>();
   private closing = false;
+  private alive = true;
 
   constructor(options: ThreadsOptions, index: number, isRecording: () => boolean) {
     this.options = options;
@@ -94,6 +96,8 @@ class Slot {
 
   /** Sends a command and waits for its answer; `fallback` when the thread dies or keeps silent. */
   ask<T>(make: (id: number) => ToThread, fallback: T): Promise<T> {
+    // A thread that is being replaced gets everything in force when it starts.
+    if (!this.alive) return Promise.resolve(fallback);
     const id = this.nextId++;
     return new Promise<T>((resolve) => {
       const cancel = this.options.clock.after(answerMs, () => {
@@ -125,7 +129,7 @@ class Slot {
   private start(): Worker {
     const facts: NodeFacts = { ...this.options.facts, workerIndex: this.index };
     const worker = new Worker(workerUrl(import.meta.url, 'proxy.worker'), {
-      workerData: facts,
+      workerData: { facts, compileCache: getCompileCacheDir() } satisfies ThreadData,
       resourceLimits: limits,
       name: `proxy-${this.index}`,
     });
@@ -139,12 +143,14 @@ class Slot {
   private ended(): void {
     for (const resolve of [...this.waiting.values()]) resolve(undefined);
     this.waiting.clear();
+    this.alive = false;
     if (this.closing) return;
     this.restarts++;
     this.options.clock.after(this.backoff.next(), () => {
       if (this.closing) return;
       this.options.log.warn('a data-plane thread is being replaced', { worker: this.index, restarts: this.restarts });
       this.worker = this.start();
+      this.alive = true;
       this.tell({ kind: 'update', id: 0, update: this.options.snapshot() });
     });
   }

@@ -27,6 +27,8 @@ export const field = {
   envoy: 22,
   serviceTime: 23,
   peerMetadataId: 24,
+  /** Never scanned: a reader of the head may mark a field with it that must not go on. */
+  hidden: 25,
 } as const;
 
 const names: readonly (readonly [string, number])[] = [

@@ -81,7 +81,7 @@ export const fieldRules: Readonly<Record<string, Readonly<Record<string, FieldRu
   [`${hcm}HttpConnectionManager`]: {
     ...read('codec_type', 'stat_prefix', 'rds', 'route_config', 'http_filters', 'common_http_protocol_options', 'http_protocol_options'),
     ...read('server_name', 'server_header_transformation', 'max_request_headers_kb', 'stream_idle_timeout', 'request_timeout'),
-    ...read('request_headers_timeout', 'access_log', 'use_remote_address', 'xff_num_trusted_hops', 'skip_xff_append', 'via'),
+    ...read('request_headers_timeout', 'access_log', 'use_remote_address', 'skip_xff_append', 'via'),
     ...read(
       'generate_request_id',
       'preserve_external_request_id',

@@ -170,7 +170,6 @@ function identityOf(manager: HttpConnectionManager) {
     serverHeader: transforms[manager.serverHeaderTransformation] ?? 'overwrite',
     useRemoteAddress: manager.useRemoteAddress ?? false,
     skipForwardedForAppend: manager.skipXffAppend,
-    trustedHops: manager.xffNumTrustedHops,
     generateRequestId: manager.generateRequestId ?? true,
     preserveRequestId: manager.preserveExternalRequestId,
     requestIdInResponse: manager.alwaysSetRequestIdInResponse,

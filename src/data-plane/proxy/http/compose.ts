@@ -117,6 +117,7 @@ function dropHops(exchange: Exchange, internal: boolean): void {
     if (id === 0) continue;
     switch (id) {
       case field.connection:
+      case field.hidden:
       case field.keepAlive:
       case field.proxyConnection:
       case field.http2Settings:
@@ -146,7 +147,11 @@ function addStandard(exchange: Exchange, internal: boolean): void {
   if (table.useRemoteAddress) addClientAddress(exchange);
   if (internal) edits.add(line.internal, trueValue);
   if (request.findId(field.forwardedProto) < 0) edits.add(line.proto, http, name.proto);
-  if (request.findId(field.requestId) < 0) {
+  const idAt = request.findId(field.requestId);
+  // At an edge an id from outside is not believed.
+  const foreign = idAt >= 0 && table.useRemoteAddress && !table.preserveRequestId && !internal;
+  if (foreign) edits.drop(idAt);
+  if (idAt < 0 || foreign) {
     if (table.generateRequestId) edits.add(line.requestId, requestIdOf(exchange), name.requestId);
   }
   if (table.via !== '') edits.add(line.via, table.via);
@@ -203,7 +208,8 @@ function setHost(exchange: Exchange): void {
     }
   }
   if (host !== undefined) {
-    edits.add(line.originalHost, exchange.sentAuthority);
+    // Envoy leaves this line out when a weighted cluster rewrites the host.
+    if (target?.hostRewrite === undefined) edits.add(line.originalHost, exchange.sentAuthority);
     if (table?.appendForwardedHost === true) edits.add(line.forwardedHost, exchange.sentAuthority);
   } else if (exchange.authorityFromTarget || hostAt < 0) {
     host = exchange.authority;

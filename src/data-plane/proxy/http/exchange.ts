@@ -111,6 +111,8 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
   private readonly totalAlarm = new Deadline(this);
   private readonly tryAlarm = new Deadline(this);
   private readonly idleAlarm = new Deadline(this);
+  private readonly requestAlarm = new Deadline(this);
+  private readonly streamAlarm = new Deadline(this);
 
   constructor(runtime: Runtime) {
     this.runtime = runtime;
@@ -131,11 +133,14 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
     const bodyStart = start + length;
     const bodyEnd = this.requestBody.advance(bytes, bodyStart, end);
     if (this.requestBody.done) this.requestDoneAt = this.startedAt;
+    else if (chain.table.requestTimeoutMs > 0) this.runtime.deadlines.set(this.requestAlarm, chain.table.requestTimeoutMs);
     this.run = bytes;
     this.runStart = bodyStart;
     this.runEnd = bodyEnd;
     const serial = this.serial;
     if (this.requestBody.bad) this.fail(400, 'Bad Request', flag.DPE, 'http1.invalid_chunk');
+    else if (chain.table.underscores !== 'allow' && this.refuseUnderscores(chain))
+      this.failClosed(400, 'Bad Request', flag.DPE, 'http1.unexpected_underscore');
     else if (request.expectContinue && !chain.table.pass100Continue) this.continueThenRoute();
     else this.routeRequest();
     if (this.serial === serial) this.settleRun();
@@ -171,6 +176,17 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
   private copyHead(bytes: Buffer, start: number, length: number): void {
     if (this.requestBytes.length < length) this.requestBytes = Buffer.allocUnsafeSlow(Math.max(length, this.requestBytes.length * 2));
     bytes.copy(this.requestBytes, 0, start, start + length);
+  }
+
+  /** Names with an underscore: true when the chain refuses them; else they are left out on the way. */
+  private refuseUnderscores(chain: HttpChain): boolean {
+    const { request, requestBytes } = this;
+    for (let i = 0; i < request.count; i++) {
+      if (!requestBytes.subarray(request.nameStart(i), request.nameEnd(i)).includes(95)) continue;
+      if (chain.table.underscores === 'reject') return true;
+      request.ids[i] = field.hidden;
+    }
+    return false;
   }
 
   private continueThenRoute(): void {
@@ -451,6 +467,8 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
     const forward = this.forward;
     if (forward === undefined) return;
     const perTry = forward.retry?.table.perTryTimeoutMs ?? 0;
+    const longest = forward.table.maxStreamDurationMs;
+    if (longest > 0 && this.streamAlarm.list === undefined) this.runtime.deadlines.set(this.streamAlarm, longest);
     if (forward.table.timeoutMs > 0 && this.totalAlarm.list === undefined)
       this.runtime.deadlines.set(this.totalAlarm, forward.table.timeoutMs);
     if (perTry > 0) this.runtime.deadlines.set(this.tryAlarm, perTry);
@@ -479,7 +497,10 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
       this.fail(400, 'Bad Request', flag.DPE, 'http1.invalid_chunk');
       return end;
     }
-    if (this.requestBody.done) this.requestDoneAt = this.runtime.clock.monotonic();
+    if (this.requestBody.done) {
+      this.requestDoneAt = this.runtime.clock.monotonic();
+      this.runtime.deadlines.clear(this.requestAlarm);
+    }
     if (this.idleAlarm.list !== undefined) this.armIdle();
     if (!this.sent) {
       this.keep(bytes, start, stop);
@@ -965,6 +986,14 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
       this.idleTooLong();
       return;
     }
+    if (deadline === this.requestAlarm) {
+      this.requestTooLong();
+      return;
+    }
+    if (deadline === this.streamAlarm) {
+      this.streamTooLong();
+      return;
+    }
     if (deadline === this.tryAlarm) {
       this.tryTooLong();
       return;
@@ -985,6 +1014,24 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
     }
     this.closing = true;
     this.fail(408, 'stream timeout', flag.SI, 'stream_idle_timeout');
+  }
+
+  /** The client takes too long to send its request. */
+  private requestTooLong(): void {
+    this.dropUpstream();
+    if (this.answered) {
+      this.breakAnswered('request_overall_timeout');
+      return;
+    }
+    this.closing = true;
+    this.fail(408, 'request timeout', 0, 'request_overall_timeout');
+  }
+
+  private streamTooLong(): void {
+    this.dropUpstream();
+    this.flags |= flag.UMSDR;
+    if (this.answered) this.breakAnswered('upstream_max_stream_duration_reached');
+    else this.fail(504, 'upstream max stream duration reached', flag.UMSDR, 'upstream_max_stream_duration_reached');
   }
 
   private tryTooLong(): void {
@@ -1071,6 +1118,8 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
     if (this.totalAlarm.list !== undefined) deadlines.clear(this.totalAlarm);
     if (this.tryAlarm.list !== undefined) deadlines.clear(this.tryAlarm);
     if (this.idleAlarm.list !== undefined) deadlines.clear(this.idleAlarm);
+    if (this.requestAlarm.list !== undefined) deadlines.clear(this.requestAlarm);
+    if (this.streamAlarm.list !== undefined) deadlines.clear(this.streamAlarm);
     this.endRetrying();
     this.leaveHost();
     if (this.activeFault !== undefined) this.activeFault.active--;
