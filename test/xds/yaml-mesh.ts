@@ -53,10 +53,12 @@ export interface ShopOptions {
   readonly v1: number;
   readonly maxConnections?: number;
   readonly withoutV2?: boolean;
+  /** No subset v2: neither in the DestinationRule nor in the route. */
+  readonly onlyV1?: boolean;
 }
 
 /** One service `reviews` with two versions behind loopback ports, split by a VirtualService. */
-export function shopYaml({ backends, v1, maxConnections = 100, withoutV2 }: ShopOptions): string {
+export function shopYaml({ backends, v1, maxConnections = 100, withoutV2, onlyV1 }: ShopOptions): string {
   const endpoint = (version: 'v1' | 'v2') => `
 apiVersion: networking.istio.io/v1
 kind: WorkloadEntry
@@ -83,7 +85,7 @@ spec:
   trafficPolicy: { connectionPool: { tcp: { maxConnections: ${maxConnections} } } }
   subsets:
   - { name: v1, labels: { version: v1 } }
-  - { name: v2, labels: { version: v2 } }
+${onlyV1 ? '' : '  - { name: v2, labels: { version: v2 } }'}
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -93,6 +95,6 @@ spec:
   http:
   - route:
     - { destination: { host: reviews, subset: v1 }, weight: ${v1} }
-    - { destination: { host: reviews, subset: v2 }, weight: ${100 - v1} }
+${onlyV1 ? '' : `    - { destination: { host: reviews, subset: v2 }, weight: ${100 - v1} }`}
 `;
 }

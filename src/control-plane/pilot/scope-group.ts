@@ -67,15 +67,34 @@ export class ScopeGroup<Scope> implements ResourceSource {
   refresh(snapshot: MeshSnapshot, selections: ReadonlyMap<string, ReadonlySet<Selection>>): boolean {
     this.#enter(snapshot);
     let changed = false;
-    for (const [typeUrl, set] of this.#sets) {
+    // Clusters first: what becomes of endpoints depends on them.
+    for (const [typeUrl, set] of [...this.#sets].sort(([a], [b]) => Number(b === typeUrls.cluster) - Number(a === typeUrls.cluster))) {
       const wanted = selections.get(typeUrl) ?? new Set<Selection>();
       const named = typeUrl === typeUrls.endpoint || typeUrl === typeUrls.route;
       if (named) this.#covered.set(typeUrl, new Set(wanted));
       const names = named ? new Set([...wanted].flatMap((selection) => this.#namesOf(typeUrl, selection))) : undefined;
-      const resources = this.#resources(typeUrl, names && [...names], set);
+      const kept = this.#kept(typeUrl, names, set);
+      const resources = [...this.#resources(typeUrl, names && [...names], set), ...kept];
       changed = this.#store(typeUrl, set, set.replace(snapshot.epoch, resources)) || changed;
     }
     return changed;
+  }
+
+  /**
+   * Endpoints of clusters that are gone: they stay as they were for as long as a proxy asks for them, since it may still
+   * be routing there. Takes their names out of `names`.
+   */
+  #kept(typeUrl: string, names: Set<string> | undefined, before: ResourceSet): EncodedResource[] {
+    const clusters = this.#sets.get(typeUrls.cluster);
+    if (typeUrl !== typeUrls.endpoint || !names || !clusters) return [];
+    const kept: EncodedResource[] = [];
+    for (const name of names) {
+      const resource = clusters.resources.has(name) ? undefined : before.resources.get(name);
+      if (!resource) continue;
+      kept.push(resource);
+      names.delete(name);
+    }
+    return kept;
   }
 
   /** Only the endpoints of these hosts have changed. True when that changes anything here. */

@@ -67,12 +67,27 @@ export class ResourceSet {
 export class View {
   readonly set: ResourceSet;
   readonly selection: Selection;
+  /** True for a view that still has what its set has no more. */
+  readonly keepsRemoved: boolean;
   readonly #overrides: ReadonlyMap<string, EncodedResource | undefined> | undefined;
+  readonly #keeping = new WeakMap<View, View>();
 
-  constructor(set: ResourceSet, selection: Selection, overrides?: ReadonlyMap<string, EncodedResource | undefined>) {
+  constructor(set: ResourceSet, selection: Selection, overrides?: ReadonlyMap<string, EncodedResource | undefined>, keepsRemoved = false) {
     this.set = set;
     this.selection = selection;
+    this.keepsRemoved = keepsRemoved;
     this.#overrides = overrides;
+  }
+
+  /** This view together with what only `before` has; itself when that is nothing. The same value for the same `before`. */
+  keeping(before: View): View {
+    const known = this.#keeping.get(before);
+    if (known) return known;
+    const gone = differenceOf(before, this).removed.filter((name) => before.get(name) !== undefined);
+    const kept = new Map([...(this.#overrides ?? []), ...gone.map((name) => [name, before.get(name)] as const)]);
+    const made = gone.length === 0 ? this : new View(this.set, this.selection, kept, true);
+    this.#keeping.set(before, made);
+    return made;
   }
 
   get plain(): boolean {

@@ -136,16 +136,38 @@ export class XdsStream implements CallHandler {
     this.#source = source;
   }
 
-  /** Writes whatever is due. Cheap when nothing is. */
+  /**
+   * Writes whatever is due, make before break: clusters that are gone stay until the client has taken the listeners and
+   * routes that no longer name them. Cheap when nothing is due.
+   */
   pump(): void {
-    if (!this.#source) return;
     for (const state of this.#order) {
-      if (!this.#call.writable) return;
-      const { subscription } = state;
-      const set = this.#source.current(subscription.typeUrl, subscription.selection) ?? empty;
-      const response = subscription.next(set);
-      if (response) this.#send(state, response);
+      const keepRemoved = state.subscription.typeUrl === typeUrls.cluster && !this.#hasNewRoutes();
+      if (!this.#pumpType(state, keepRemoved)) return;
     }
+    const clusters = this.#types.get(typeUrls.cluster);
+    if (clusters?.subscription.acknowledged.keepsRemoved && this.#hasNewRoutes()) this.#pumpType(clusters, false);
+  }
+
+  /** False when the client cannot take more for now. */
+  #pumpType(state: TypeState, keepRemoved: boolean): boolean {
+    if (!this.#source || !this.#call.writable) return false;
+    const response = state.subscription.next(this.#currentSet(state.subscription), keepRemoved);
+    if (response) this.#send(state, response);
+    return true;
+  }
+
+  /** Whether the client has acknowledged the newest listeners and routes, as far as it asks for them. */
+  #hasNewRoutes(): boolean {
+    for (const typeUrl of [typeUrls.listener, typeUrls.route]) {
+      const subscription = this.#types.get(typeUrl)?.subscription;
+      if (subscription && !subscription.settledAt(this.#currentSet(subscription))) return false;
+    }
+    return true;
+  }
+
+  #currentSet({ typeUrl, selection }: Subscription): ResourceSet {
+    return this.#source?.current(typeUrl, selection) ?? empty;
   }
 
   /** Refuses the client with a gRPC status. */
@@ -156,15 +178,6 @@ export class XdsStream implements CallHandler {
   /** Asks the client to connect again. */
   disconnect(): void {
     this.#call.finish({ code: grpcCode.unavailable, message: 'connect again' });
-  }
-
-  /** Whether the client has acknowledged the newest state of every type it asks for. */
-  settled(): boolean {
-    const source = this.#source;
-    return (
-      source !== undefined &&
-      this.#order.every(({ subscription }) => subscription.settledAt(source.current(subscription.typeUrl, subscription.selection) ?? empty))
-    );
   }
 
   #send(state: TypeState, response: SharedResponse): void {

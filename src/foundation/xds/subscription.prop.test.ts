@@ -16,6 +16,7 @@ type Step =
   | { readonly do: 'remove'; readonly name: string }
   | { readonly do: 'subscribe' | 'unsubscribe'; readonly names: readonly string[] }
   | { readonly do: 'receive' }
+  | { readonly do: 'keep'; readonly removed: boolean }
   | { readonly do: 'reconnect'; readonly newServer: boolean };
 
 const names = ['a', 'b', 'c', 'd', 'e'];
@@ -31,6 +32,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ do: fc.constantFrom('subscribe' as const, 'unsubscribe' as const), names: fc.uniqueArray(anyName) }),
   },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('receive' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('keep' as const), removed: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('reconnect' as const), newServer: fc.boolean() }) },
 );
 
@@ -53,6 +55,7 @@ class Play {
   wire: SharedResponse[] = [];
   lastNonce = '';
   messages = 0;
+  keepRemoved = false;
 
   constructor(protocol: XdsProtocol, typeUrl: string, naming: boolean) {
     this.protocol = protocol;
@@ -95,6 +98,7 @@ class Play {
     if (todo.do === 'set') this.update(todo.name, encodedResource(todo.name, this.typeUrl, Buffer.from(`${todo.name}=${todo.content}`)));
     else if (todo.do === 'remove') this.update(todo.name, undefined);
     else if (todo.do === 'receive') this.receive();
+    else if (todo.do === 'keep') this.keepRemoved = todo.removed;
     else if (todo.do === 'reconnect') {
       if (todo.newServer) {
         this.selections = new Selections();
@@ -131,8 +135,10 @@ class Play {
   }
 
   pump(): void {
-    const response = this.subscription.next(this.set);
+    const response = this.subscription.next(this.set, this.keepRemoved);
     if (!response) return;
+    const lost = response.removed.filter((name) => this.has.has(name) && !this.set.resources.has(name));
+    if (this.keepRemoved && this.protocol === 'delta') assert.deepEqual(lost, [], 'what is gone may stay for now');
     this.wire.push(response);
     assert.ok(this.wire.length <= 1, 'never two unanswered responses');
     assert.ok(++this.messages < 2000, 'a storm');
@@ -176,6 +182,7 @@ class Play {
 
   /** Every good resource that is asked for has arrived, and nothing else is there but what was good before. */
   settle(): void {
+    this.keepRemoved = false;
     for (let turn = 0; turn < 300; turn++) {
       this.pump();
       if (this.wire.length === 0) break;

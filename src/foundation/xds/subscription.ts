@@ -100,7 +100,8 @@ export class Subscription {
 
   /** Whether the client acknowledged this very state, with nothing on the way. */
   settledAt(set: ResourceSet): boolean {
-    return this.#started && !this.#sent && !this.#owed && this.#has.set === set && this.#has.selection === this.#selection;
+    const has = this.#has;
+    return this.#started && !this.#sent && !this.#owed && has.set === set && has.selection === this.#selection && !has.keepsRemoved;
   }
 
   /** What the client acknowledged. Resources that it brought along from an earlier stream have no bytes here. */
@@ -161,10 +162,13 @@ export class Subscription {
     if (wanted.length > 0) this.#again = this.#again.length > 0 ? [...new Set([...this.#again, ...wanted])] : wanted;
   }
 
-  /** The response that brings the client to `set`; undefined when it has it, or has not answered the last one yet. */
-  next(set: ResourceSet): SharedResponse | undefined {
+  /**
+   * The response that brings the client to `set`; undefined when it has it, or has not answered the last one yet. With
+   * `keepRemoved` it gets what is new and changed and may keep for now what is gone.
+   */
+  next(set: ResourceSet, keepRemoved = false): SharedResponse | undefined {
     if (!this.#started || this.#sent) return undefined;
-    const target = this.#target(set);
+    const target = keepRemoved ? this.#keepingTarget(set) : this.#target(set);
     if (target === this.#has && !this.#owed && this.#again.length === 0) return undefined;
     const response = this.#responses.step(this.#has, target, {
       protocol: this.#protocol,
@@ -180,7 +184,7 @@ export class Subscription {
       this.#lastNonce = response.nonce;
     } else {
       this.#has = target;
-      if (this.#trials.length > 0) return this.next(set);
+      if (this.#trials.length > 0) return this.next(set, keepRemoved);
     }
     return response;
   }
@@ -236,9 +240,15 @@ export class Subscription {
       this.#rejection = undefined;
       return set.view(this.#selection);
     }
-    const same = !trying && !this.#has.plain && this.#has.set === set && this.#has.selection === this.#selection;
+    const same = !trying && !this.#has.plain && !this.#has.keepsRemoved && this.#has.set === set && this.#has.selection === this.#selection;
     if (same) return this.#has;
     return new View(set, this.#selection, new Map([...held.keys()].map((name) => [name, this.#has.get(name)])));
+  }
+
+  #keepingTarget(set: ResourceSet): View {
+    const has = this.#has;
+    if (has.keepsRemoved && has.set === set && has.selection === this.#selection && this.#trials.length === 0) return has;
+    return this.#target(set).keeping(has);
   }
 
   /** Lets the next part of a rejected response out of `held`; false when there is none. */
