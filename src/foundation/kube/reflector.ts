@@ -36,6 +36,7 @@ export interface ReflectorOptions {
 
 // As Kubernetes' own clients: a watch lives 5 to 10 minutes; pauses grow from 0.8 to 30 s.
 const watchSeconds = 300;
+const overdueSeconds = 30;
 const pauseMs = { first: 800, most: 30_000 };
 
 export function createReflector(options: ReflectorOptions): Reflector {
@@ -83,10 +84,18 @@ export function createReflector(options: ReflectorOptions): Reflector {
   };
   const follow = async (signal: AbortSignal) => {
     const timeoutSeconds = Math.round(watchSeconds * (1 + clock.random()));
-    for await (const event of client.watch(resource, selection, { resourceVersion: version, timeoutSeconds }, signal)) {
-      if (event.type === 'DELETED') drop(event.object);
-      else if (event.type !== 'BOOKMARK') put(event.object);
-      version = event.object.metadata.resourceVersion ?? version;
+    // The server ends a watch in time; one that does not is dead behind an open connection.
+    const overdue = new AbortController();
+    const cancel = clock.after((timeoutSeconds + overdueSeconds) * 1000, () => overdue.abort());
+    const either = AbortSignal.any([signal, overdue.signal]);
+    try {
+      for await (const event of client.watch(resource, selection, { resourceVersion: version, timeoutSeconds }, either)) {
+        if (event.type === 'DELETED') drop(event.object);
+        else if (event.type !== 'BOOKMARK') put(event.object);
+        version = event.object.metadata.resourceVersion ?? version;
+      }
+    } finally {
+      cancel();
     }
   };
 

@@ -1,6 +1,6 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
-import { Fault, messageOf } from '#base/fault.ts';
+import { codeOf, Fault, messageOf } from '#base/fault.ts';
 import type { KubeAccess } from './kubeconfig.ts';
 import { readStatus, StatusFault } from './status.ts';
 
@@ -33,7 +33,7 @@ export function createTransport(access: KubeAccess): Transport {
   const agentOptions = { keepAlive: true, keepAliveMsecs: 30_000, maxFreeSockets: 8 };
   const agent = secure ? new Agent({ ...agentOptions, ...access.tls() }) : new HttpAgent(agentOptions);
 
-  const open = (request: ApiRequest, timeoutMs: number): Promise<IncomingMessage> =>
+  const open = (request: ApiRequest, isRepeated = false): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
       const headers = {
         ...access.headers(),
@@ -45,8 +45,13 @@ export function createTransport(access: KubeAccess): Transport {
       };
       const options = { method: request.method, headers, agent, ...(request.signal ? { signal: request.signal } : {}) };
       const outgoing = (secure ? httpsRequest : httpRequest)(`${access.server}${request.path}`, options, resolve);
-      if (timeoutMs > 0) outgoing.setTimeout(timeoutMs, () => outgoing.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
-      outgoing.on('error', (error) => reject(unreachable(access, error)));
+      outgoing.setTimeout(requestTimeoutMs, () => outgoing.destroy(new Error(`no answer within ${requestTimeoutMs / 1000} s`)));
+      outgoing.on('error', (error) => {
+        // A kept connection that the server closed in the same moment says nothing about the server.
+        const isStale = outgoing.reusedSocket && codeOf(error) === 'ECONNRESET' && request.method === 'GET' && !isRepeated;
+        if (isStale) open(request, true).then(resolve, reject);
+        else reject(unreachable(access, error));
+      });
       outgoing.end(request.body);
     });
   const refuse = async (request: ApiRequest, answer: IncomingMessage): Promise<never> => {
@@ -60,12 +65,14 @@ export function createTransport(access: KubeAccess): Transport {
 
   return {
     async send(request) {
-      const answer = await open(request, requestTimeoutMs);
+      const answer = await open(request);
       return isGood(answer) ? readText(answer, access) : refuse(request, answer);
     },
     async *lines(request) {
-      const answer = await open(request, 0);
+      const answer = await open(request);
       if (!isGood(answer)) await refuse(request, answer);
+      // A watch may be silent for long.
+      answer.socket.setTimeout(0);
       try {
         yield* splitLines(answer);
       } catch (error) {

@@ -25,7 +25,7 @@ const namespaces: KubeResource = { group: '', version: 'v1', plural: 'namespaces
 const at = (name: string) => ({ namespace: 'default', name });
 
 /** Time passes as it does, but pauses are short. */
-const hasty = { ...systemClock, after: (delayMs: number, run: () => void) => systemClock.after(Math.min(delayMs, 5), run) };
+const hasty = { ...systemClock, after: (delayMs: number, run: () => void) => systemClock.after(delayMs > 60_000 ? delayMs : 5, run) };
 
 test('every call of the client against the embedded server', async (t) => {
   const running = await startServer();
