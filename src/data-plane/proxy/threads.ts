@@ -28,12 +28,10 @@ const answerMs = 10_000;
 
 /** The data-plane threads. One that dies is replaced and gets the whole configuration again. */
 export class Threads {
-  private readonly options: ThreadsOptions;
   private readonly slots: Slot[] = [];
   private recording = false;
 
   constructor(options: ThreadsOptions) {
-    this.options = options;
     for (let index = 0; index < options.count; index++) this.slots.push(new Slot(options, index, () => this.recording));
   }
 
