@@ -125,7 +125,7 @@ function portHosts(scope: Scope, port: number): readonly VirtualHostKey[] {
   );
   if (port === unregisteredPort) {
     const registered = new Set(onPort.map(({ host }) => host.service.hostname));
-    candidates.push(...unregisteredCandidates(scope, registered, (host) => hostDomains(host, scope.proxy.dnsDomain), 'none'));
+    candidates.push(...unregisteredCandidates(scope, registered, (host) => [host], 'none'));
   }
   return settle(candidates, new Set(onPort.map(({ host }) => host.service.hostname)));
 }
@@ -160,7 +160,7 @@ function httpProxyHosts(scope: Scope): readonly VirtualHostKey[] {
       candidates.push(http ? serviceCandidate(scope, host, port, withPorts, 'loop') : rawCandidate(host.service, port, withPorts));
     }
   }
-  const domainsOf = (host: string) => proxyDomains(hostDomains(host, scope.proxy.dnsDomain), unregisteredPort);
+  const domainsOf = (host: string) => proxyDomains([host], unregisteredPort);
   candidates.push(...unregisteredCandidates(scope, registered, domainsOf, 'loop'));
   return settle(candidates, new Set());
 }
@@ -199,7 +199,10 @@ function serviceCandidate(
   };
 }
 
-/** Hosts of VirtualServices that no service on the port carries; a wildcard counts only when it covers no such service. */
+/**
+ * Hosts of VirtualServices that no service on the port carries, under their full name only (Istio); a wildcard counts only
+ * when it covers no such service.
+ */
 function unregisteredCandidates(
   scope: Scope,
   registered: ReadonlySet<string>,

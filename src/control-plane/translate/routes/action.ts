@@ -68,7 +68,8 @@ export function forwardAction(context: RouteContext, rule: HttpRoute): ActionIni
     ...clusterChoice(context, rule, destinations),
     ...rewrites(rule),
     timeout,
-    maxStreamDuration: { grpcTimeoutHeaderMax: timeout },
+    // Not max_stream_duration: as soon as that is there, Envoy takes no notice of `timeout` (router: usingNewTimeouts).
+    maxGrpcTimeout: timeout,
     retryPolicy: retry,
     requestMirrorPolicies: mirrors(context, rule),
     hashPolicy,

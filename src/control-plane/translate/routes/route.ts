@@ -105,7 +105,7 @@ function serviceRoute(mesh: MeshConfig, service: Service, port: number, rules: r
       value: {
         clusterSpecifier: { case: 'cluster', value: outboundClusterName(port, '', service.hostname) },
         timeout: duration(0),
-        maxStreamDuration: { grpcTimeoutHeaderMax: duration(0) },
+        maxGrpcTimeout: duration(0),
         retryPolicy: retryPolicy(mesh.defaultHttpRetryPolicy, hash.length > 0),
         hashPolicy: hash,
       },

@@ -99,7 +99,7 @@ export function catchAllBytes(kind: CatchAll, explain: boolean, connect: boolean
             value: {
               clusterSpecifier: { case: 'cluster', value: passthroughCluster },
               timeout: duration(0),
-              maxStreamDuration: { grpcTimeoutHeaderMax: duration(0) },
+              maxGrpcTimeout: duration(0),
             },
           },
         })
