@@ -80,7 +80,9 @@ function overlaps(a: string, b: string): boolean {
 
 /** Whether wildcard `pattern` takes in `host` (which may be a narrower wildcard). */
 function covers(pattern: string, host: string): boolean {
-  return pattern.startsWith('*') && host.replace(/^\*/, '').endsWith(pattern.slice(1)) && host.length > pattern.length;
+  const suffix = pattern.slice(1);
+  const rest = host.replace(/^\*/, '');
+  return pattern.startsWith('*') && rest.endsWith(suffix) && rest.length > suffix.length;
 }
 
 function checkTlsRoute(route: TlsRoute, hosts: readonly string[], path: Path, report: Report): void {
