@@ -196,9 +196,10 @@ function joinOptions(
 }
 
 async function reach(objects: MeshObjects, joined: JoinedWorkload, name: string, port: number): Promise<{ host: string; port: number }> {
+  // A service, or the virtual address of a service entry.
   const [service, namespace = 'default'] = name.split('.');
   const found = await objects.get(servicePath, namespace, service ?? '');
-  const clusterIp = isJsonObject(found?.spec) ? String(found.spec.clusterIP) : '';
+  const clusterIp = isJsonObject(found?.spec) ? String(found.spec.clusterIP) : name;
   const block = `${joined.address.replace(/\.1$/, '.0')}/20`;
   const place = outboundAddress({ block }, clusterIp, port, 0);
   assert.ok(place, `${name} has no address of its own`);

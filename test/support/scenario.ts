@@ -48,7 +48,7 @@ export interface Want {
   readonly took?: readonly [number, number];
   /** Requests that reached backends because of the step (retries and mirrors counted): least and most. */
   readonly arrived?: readonly [number, number];
-  /** Workloads that saw a copy (host with -shadow). */
+  /** A workload that saw a copy. */
   readonly mirroredTo?: string;
   /** All answers came from the same workload. */
   readonly sticky?: boolean;
