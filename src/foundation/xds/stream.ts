@@ -62,10 +62,16 @@ interface TypeState {
 const maxTypes = 32;
 const maxNames = 200_000;
 
+/** Types that name clusters. */
+const routeTypes: ReadonlySet<string> = new Set([typeUrls.listener, typeUrls.route]);
+
 /** Order in which types go out, so that what is referred to comes first. Others follow. */
 const pushOrder: readonly string[] = [typeUrls.cluster, typeUrls.endpoint, typeUrls.listener, typeUrls.route];
 
 const empty = new ResourceSet(0, new Map());
+
+/** How long listeners and routes wait for the client to take changed clusters, which may never get warm. */
+const warmingMs = 2000;
 
 /** One aggregated stream: reads requests, keeps one Subscription per type, writes what is due when the peer can take it. */
 export class XdsStream implements CallHandler {
@@ -78,6 +84,8 @@ export class XdsStream implements CallHandler {
   #order: readonly TypeState[] = [];
   #source: ResourceSource | undefined;
   #node: Buffer | undefined;
+  /** Set while changed clusters are on their way. */
+  #stopWarming: (() => void) | undefined;
 
   constructor(call: GrpcCall, options: XdsStreamOptions) {
     this.#call = call;
@@ -127,6 +135,7 @@ export class XdsStream implements CallHandler {
   }
 
   closed(): void {
+    this.#stopWarming?.();
     if (this.#source) this.#options.host.closed(this);
     this.#source = undefined;
   }
@@ -137,11 +146,13 @@ export class XdsStream implements CallHandler {
   }
 
   /**
-   * Writes whatever is due, make before break: clusters that are gone stay until the client has taken the listeners and
-   * routes that no longer name them. Cheap when nothing is due.
+   * Writes whatever is due, make before break: listeners and routes follow when the client has taken (Envoy: warmed) new
+   * and changed clusters, and clusters that are gone stay until it has taken the listeners and routes that no longer name
+   * them. Cheap when nothing is due.
    */
   pump(): void {
     for (const state of this.#order) {
+      if (this.#isWarming && routeTypes.has(state.subscription.typeUrl)) continue;
       const keepRemoved = state.subscription.typeUrl === typeUrls.cluster && !this.#hasNewRoutes();
       if (!this.#pumpType(state, keepRemoved)) return;
     }
@@ -159,7 +170,7 @@ export class XdsStream implements CallHandler {
 
   /** Whether the client has acknowledged the newest listeners and routes, as far as it asks for them. */
   #hasNewRoutes(): boolean {
-    for (const typeUrl of [typeUrls.listener, typeUrls.route]) {
+    for (const typeUrl of routeTypes) {
       const subscription = this.#types.get(typeUrl)?.subscription;
       if (subscription && !subscription.settledAt(this.#currentSet(subscription))) return false;
     }
@@ -187,12 +198,32 @@ export class XdsStream implements CallHandler {
     this.#call.sendFramed(response.framed);
     // Envoy warms a changed cluster until it hears of its endpoints, does not ask for them when it had them before, and
     // acknowledges the cluster only when it is warm: they have to follow at once.
-    if (response.typeUrl === typeUrls.cluster) this.#types.get(typeUrls.endpoint)?.subscription.resend(response.names);
+    if (response.typeUrl === typeUrls.cluster) {
+      this.#types.get(typeUrls.endpoint)?.subscription.resend(response.names);
+      if (response.changed.length > 0) this.#startWarming();
+    }
     this.#options.host.sent?.(this, response);
+  }
+
+  #startWarming(): void {
+    this.#stopWarming?.();
+    const cancel = this.#options.clock.after(warmingMs, () => {
+      this.#stopWarming = undefined;
+      this.pump();
+    });
+    this.#stopWarming = () => {
+      this.#stopWarming = undefined;
+      cancel();
+    };
+  }
+
+  get #isWarming(): boolean {
+    return this.#stopWarming !== undefined;
   }
 
   #answered(state: TypeState, response: SharedResponse, error: RejectDetail | undefined): void {
     state.answeredAt = this.#options.clock.now();
+    if (response.typeUrl === typeUrls.cluster) this.#stopWarming?.();
     if (!error) {
       state.nonceAcked = response.nonce;
       state.versionAcked = response.version;
