@@ -10,7 +10,12 @@ import type { Problem } from '#base/problem.ts';
 import { detach, sleep } from '#base/task.ts';
 import { type Config, createConfig } from '#config/config.ts';
 import { fileSource } from '#config/file-source.ts';
+import { kubeSource } from '#config/kube-source.ts';
+import type { Source } from '#config/source.ts';
 import { storeSource } from '#config/store-source.ts';
+import { createKubeClient } from '#kube/client.ts';
+import { loadKubeconfig } from '#kube/kubeconfig.ts';
+import { createReflectors } from '#kube/reflector.ts';
 import { defaultMeshConfig } from '#mesh/mesh-config.ts';
 import { serveDebugPages } from '#pilot/debug-server.ts';
 import { createPilot, type Pilot, type RejectedResources } from '#pilot/pilot.ts';
@@ -158,8 +163,9 @@ async function startConfig(
   signal: AbortSignal,
 ): Promise<{ readonly config: Config; readonly meshState: MeshState }> {
   const log = logger('config');
-  const sources = [storeSource(api.store, kinds)];
+  const sources: Source[] = [storeSource(api.store, kinds)];
   if (settings.configDir) sources.push(fileSource({ dir: resolve(settings.configDir), clock: systemClock, log }));
+  if (settings.sourceKubeconfig) sources.push(otherApiServer(resolve(settings.sourceKubeconfig), signal));
   const config = createConfig({ sources, clock: systemClock, log });
   const meshState = createMeshState({
     graph: config.graph,
@@ -171,6 +177,14 @@ async function startConfig(
   await Promise.race([config.synced, failed]);
   detach(failed, (message) => log.error('a configuration source has ended', { error: message }));
   return { config, meshState };
+}
+
+/** The objects of an API server that runs elsewhere. Its kinds are listed and watched until the signal aborts. */
+function otherApiServer(kubeconfig: string, signal: AbortSignal): Source {
+  const client = createKubeClient(loadKubeconfig([kubeconfig]));
+  const reflectors = createReflectors({ client, clock: systemClock, log: logger('kube') });
+  detach(reflectors.run(signal), (message) => logger('kube').error('the other API server is not followed any more', { error: message }));
+  return kubeSource({ client, reflectors, kinds });
 }
 
 interface RunningPilot {

@@ -78,6 +78,7 @@ const flagSettings = {
   'state-dir': 'stateDir',
   proxy: 'proxy',
   config: 'configDir',
+  'source-kubeconfig': 'sourceKubeconfig',
   'api-port': 'apiPort',
   'page-port': 'pagePort',
   'xds-port': 'xdsPort',
