@@ -62,6 +62,8 @@ export class Cluster {
   update(table: ClusterTable): void {
     this.table = table;
     this.resolver.stop();
+    // Nothing would let them back in once the rule that put them out is gone.
+    if (table.outlier === undefined) for (const host of this.hosts) host.ejected = false;
     if (table.type === 'static') this.setHosts(table.hosts);
     else if (table.type === 'strict-dns' || table.type === 'logical-dns') this.resolver.watch(table);
     else if (table.type === 'original-dst') this.ready = true;
