@@ -4,7 +4,7 @@ import { errorOf, request } from '../state/api.ts';
 import { setParams, usePlace } from '../state/location.ts';
 import { Button } from '../ui/button.tsx';
 import { Copy } from '../ui/command.tsx';
-import { ObjectLink } from '../ui/link.tsx';
+import { OriginLink } from '../ui/link.tsx';
 import { ErrorBox } from '../ui/states.tsx';
 import { Status } from '../ui/status.tsx';
 
@@ -87,8 +87,7 @@ export function Explain({ from }: { readonly from: string }) {
                     {step.what} <b className="mono">{step.name}</b>: {step.reason}
                     {step.origin && (
                       <span className="origin">
-                        {step.origin.object ? <ObjectLink object={step.origin.object} /> : null}{' '}
-                        <span className="muted">{step.origin.text}</span>
+                        <OriginLink origin={step.origin} />
                       </span>
                     )}
                   </span>

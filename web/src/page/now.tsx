@@ -6,7 +6,7 @@ import { hrefTo, nodeHref, usePlace } from '../state/location.ts';
 import { invalidate, useQuery } from '../state/query.ts';
 import { Copy } from '../ui/command.tsx';
 import { Icon } from '../ui/icon.tsx';
-import { Link, NodeLink, ObjectLink } from '../ui/link.tsx';
+import { Link, NodeLink, ObjectLink, OriginLink } from '../ui/link.tsx';
 import { LiveNumber } from '../ui/numbers.tsx';
 import { Card, Page } from '../ui/page.tsx';
 import { Empty, Loaded } from '../ui/states.tsx';
@@ -126,10 +126,14 @@ function FindingCard({ finding }: { readonly finding: Finding }) {
         <b>Fix:</b> {finding.fix}
       </p>
       <div className="finding-foot">
-        {finding.object && finding.node === undefined && <ObjectLink object={finding.object} />}
+        {finding.object && finding.node === undefined && (
+          <span>
+            <OriginLink origin={{ text: finding.origin ?? '', object: finding.object }} />
+          </span>
+        )}
         {finding.node && target && <NodeLink id={finding.node} />}
         {finding.proxy && <Link href={hrefTo(`/proxies/${encodeURIComponent(finding.proxy)}`)}>Open proxy</Link>}
-        {finding.origin && <span className="mono muted">{withoutObject(finding)}</span>}
+        {finding.origin && !finding.object && <span className="mono muted">{finding.origin}</span>}
         <span className="code">{finding.code}</span>
         <span className="finding-command">
           <code>{command}</code>
@@ -138,12 +142,6 @@ function FindingCard({ finding }: { readonly finding: Finding }) {
       </div>
     </li>
   );
-}
-
-/** The origin without the object's own name, which stands before it as a link. */
-function withoutObject({ origin = '', object }: Finding): string {
-  const name = object ? `${object.kind} ${object.namespace}/${object.name} ` : '';
-  return name && origin.startsWith(name) ? origin.slice(name.length).replace(/^\((generation \d+)\)/, '$1,') : origin;
 }
 
 function Since({ at }: { readonly at: number }) {

@@ -12,7 +12,7 @@ export function Diff({ before, after, label }: { readonly before: string; readon
     <ScrollBox look="diff" label={label}>
       {shownLines(lines).map(({ at, line }) => (
         <span key={at} className={line ? looks[line.sign] : 'gap'}>
-          {line ? `${line.sign} ${line.text}\n` : '⋯\n'}
+          {line ? `${line.sign} ${line.text}` : '⋯'}
         </span>
       ))}
     </ScrollBox>

@@ -1,5 +1,5 @@
 import type { MouseEvent, ReactNode } from 'react';
-import type { ObjectRef } from '#server/api.ts';
+import type { ObjectRef, OriginView } from '#server/api.ts';
 import { go, nodeHref, objectHref } from '../state/location.ts';
 
 /** A real link (opens in a new tab, can be copied) that changes the view without loading the page. */
@@ -31,6 +31,18 @@ export function ObjectLink({ object, short }: { readonly object: ObjectRef; read
     <Link href={objectHref(object)} className="mono">
       {short ? object.name : `${object.kind} ${object.namespace ? `${object.namespace}/` : ''}${object.name}`}
     </Link>
+  );
+}
+
+/** Where something came from: a link to the object, then what the text says beyond its name. */
+export function OriginLink({ origin: { object, text } }: { readonly origin: OriginView }) {
+  if (!object) return <span className="mono">{text}</span>;
+  const name = `${object.kind} ${object.namespace ? `${object.namespace}/` : ''}${object.name}`;
+  const more = text.startsWith(`${name} `) ? text.slice(name.length + 1).replace(/^\((generation \d+)\)/, '$1') : text === name ? '' : text;
+  return (
+    <>
+      <ObjectLink object={object} /> {more && <span className="mono muted">{more}</span>}
+    </>
   );
 }
 

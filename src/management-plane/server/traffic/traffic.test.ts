@@ -47,6 +47,16 @@ describe('window', () => {
     }
   });
 
+  it('tells the full rate from the second second on, and again after a pause', () => {
+    const window = createTrafficWindow();
+    for (const start of [at, at + 60_000]) {
+      window.add(start, start + 1000, 'requests', 50);
+      window.add(start + 1000, start + 2000, 'requests', 50);
+      window.addDuration(start + 2000, 3, 100);
+      assert.equal(window.numbers(start + 3000).rps, 50);
+    }
+  });
+
   it('forgets', () => {
     const window = createTrafficWindow();
     window.add(at, at + 1000, 'requests', 100);

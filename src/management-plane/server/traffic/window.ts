@@ -53,6 +53,8 @@ export function createTrafficWindow(): TrafficWindow {
   const data = new Float32Array(slots * fields);
   const seconds = new Float64Array(slots).fill(-1);
   let touchedAt = 0;
+  let addedAt = 0;
+  let beganAt = 0;
 
   const slotFor = (second: number): number | undefined => {
     const slot = second % slots;
@@ -74,6 +76,9 @@ export function createTrafficWindow(): TrafficWindow {
       return touchedAt;
     },
     add(fromMs, toMs, what, amount) {
+      // After a pause it begins anew: seconds before the first observation do not count against the rate.
+      if (fromMs - addedAt > slots * 1000) beganAt = fromMs;
+      addedAt = Math.max(addedAt, toMs);
       touchedAt = Math.max(touchedAt, toMs);
       const span = toMs - fromMs;
       const last = Math.floor(toMs / 1000);
@@ -97,22 +102,23 @@ export function createTrafficWindow(): TrafficWindow {
         const from = second >= first && second <= last ? 0 : second > last ? 3 : fields;
         for (let field = from; field < fields; field++) sums[field] = (sums[field] ?? 0) + (data[slot * fields + field] ?? 0);
       }
-      return summarise(sums);
+      const covered = ((last + 1) * 1000 - beganAt) / 1000;
+      return summarise(sums, Math.min(windowSeconds, Math.max(1, covered)));
     },
   };
 }
 
-function summarise(sums: Float64Array): Numbers {
+function summarise(sums: Float64Array, seconds: number): Numbers {
   const [requests = 0, errors = 0, bytes = 0] = sums;
   if (requests < 1e-3 && bytes < 1e-3) return noNumbers;
   const durations = sums.subarray(3);
   return {
-    rps: round(requests / windowSeconds, 1),
+    rps: round(requests / seconds),
     errors: requests > 0 ? round(Math.min(1, errors / requests), 3) : 0,
     p50: percentile(durations, 0.5),
     p95: percentile(durations, 0.95),
     p99: percentile(durations, 0.99),
-    bps: Math.round(bytes / windowSeconds),
+    bps: Math.round(bytes / seconds),
   };
 }
 
