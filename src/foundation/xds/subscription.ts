@@ -11,7 +11,7 @@ export type RequestOutcome = 'subscribed' | 'acked' | 'rejected' | 'stale' | 'un
 /** What the last rejection was about. */
 export interface Rejection {
   readonly error: RejectDetail;
-  /** The resources held back because of it. */
+  /** All resources held back, this time's and earlier ones. */
   readonly names: readonly string[];
 }
 
@@ -223,7 +223,7 @@ export class Subscription {
     // What was to be sent again, and went down with the others, is still to be sent again.
     const repeated = changed.filter((resource) => this.#has.get(resource.name)?.version === resource.version);
     if (repeated.length > 0) this.#again = [...new Set([...this.#again, ...repeated.map((resource) => resource.name)])];
-    this.#rejection = { error, names: culprits.map((resource) => resource.name) };
+    this.#rejection = { error, names: [...this.#held.keys()] };
   }
 
   /** The view that the client should get to: `set`, less what is held back. */
