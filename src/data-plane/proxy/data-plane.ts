@@ -96,6 +96,7 @@ export class DataPlane {
       arena: new OutputArena(),
       clusters: new Map(),
       routes: new Map(),
+      ownSockets: new Set(),
       logs: new AccessLogs(clock, options.records, (message) => options.report('warn', message)),
       metrics: new RequestMetrics(),
       counters: {

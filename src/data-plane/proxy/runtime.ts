@@ -28,6 +28,8 @@ export interface Runtime {
   readonly facts: NodeFacts;
   readonly clusters: Map<string, Cluster>;
   readonly routes: Map<string, RouteConfig>;
+  /** `address|port` of every socket this proxy listens on. */
+  readonly ownSockets: Set<string>;
   readonly logs: AccessLogs;
   readonly metrics: RequestMetrics;
   readonly counters: Counters;

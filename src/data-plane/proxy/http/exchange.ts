@@ -2,10 +2,9 @@ import { BodyReader } from '#http/body.ts';
 import { Deadline, type DeadlineOwner } from '#http/deadlines.ts';
 import { field } from '#http/field.ts';
 import { Head, type HeadError, httpMethods, incomplete, scanResponse } from '#http/head.ts';
-import { type HeaderLine, judge } from '../filter/cors.ts';
+import { judge } from '../filter/cors.ts';
 import { type CompiledFault, drawn } from '../filter/fault.ts';
 import { flag } from '../flags.ts';
-import type { LoggedContext } from '../log/access-log.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Cluster, ClusterHost } from '../upstream/cluster.ts';
 import { acquire, type UpstreamConnection, type Waiter, withdraw } from '../upstream/connection.ts';
@@ -13,14 +12,14 @@ import { originalHost } from '../upstream/original.ts';
 import type { HttpChain } from './chain.ts';
 import { composeRequest, composeResponse, upgradeAllowed, wantsUpgrade } from './compose.ts';
 import type { Downstream } from './downstream.ts';
+import { ExchangeState } from './exchange-state.ts';
 import { hashOf } from './hash-policy.ts';
+import { readTarget } from './intake.ts';
 import { sendLocalReply, writeRedirect } from './local-reply.ts';
 import { mirror } from './mirror.ts';
 import { backoffMs, type ResponseView } from './retry.ts';
-import { type Forward, findRoute, type Route, type Target, withoutPort } from './router.ts';
-import { mayNeedNormalizing, normalizePath, parseTarget } from './target.ts';
+import { type Forward, findRoute, type Target } from './router.ts';
 
-const retainedBytes = 8 * 1024;
 const pauseAbove = 64 * 1024;
 const responseLimits = { maxBytes: 60 * 1024, maxFields: 200 };
 const headWaitMs = 5_000;
@@ -37,48 +36,16 @@ export function acquireExchange(runtime: Runtime): Exchange {
  * One request and its response: the state machine between a client's connection and an upstream's. Objects are reused;
  * `serial` tells a late callback that its request is over.
  */
-export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
-  readonly runtime: Runtime;
-  readonly request = new Head();
-  requestBytes: Buffer = Buffer.allocUnsafeSlow(1024);
-  readonly requestBody = new BodyReader();
+export class Exchange extends ExchangeState implements Waiter, DeadlineOwner {
   private readonly responseBody = new BodyReader();
-  connection: Downstream | undefined = undefined;
-  chain: HttpChain | undefined = undefined;
   serial = 0;
 
-  method = '';
-  authority = '';
-  /** As the client wrote it. */
-  sentAuthority = '';
-  path = '';
-  queryAt = 0;
-  readonly scheme = 'http';
-  /** The target differs from what was sent, or the authority came from it. */
-  pathChanged = false;
-  authorityFromTarget = false;
-  /** Set by the route. */
-  route: Route | undefined = undefined;
-  target: Target | undefined = undefined;
-  forward: Forward | undefined = undefined;
-  rewrittenPath: string | undefined = undefined;
-  upgrading = false;
-  corsLines: readonly HeaderLine[] = [];
-  /** Made here when the client sent none. */
-  requestId = '';
-  /** A cookie that a hash policy gives the client. */
-  cookie = '';
-
-  cluster: Cluster | undefined = undefined;
-  host: ClusterHost | undefined = undefined;
-  private upstream: UpstreamConnection | undefined = undefined;
   private queued = false;
   private sent = false;
   private answered = false;
   private tunnel: '' | 'open' | 'client-done' | 'upstream-done' = '';
   private counted = false;
   private retrying = false;
-  attempts = 0;
   private tried: string[] = [];
   private held: Buffer | undefined = undefined;
   private activeFault: CompiledFault | undefined = undefined;
@@ -91,32 +58,13 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
   private runStart = 0;
   private runEnd = 0;
 
-  status = 0;
-  flags = 0;
-  details = '';
-  terminationDetails = '';
-  transportFailure = '';
-  bytesSent = 0;
-  grpcStatus = -1;
   closing = false;
   private reframe: 'none' | 'chunk' | 'dechunk' = 'none';
-  private startedAt = 0;
-  startedAtWall = 0;
-  sentAt = 0;
-  private requestDoneAt = -1;
-  private firstByteAt = -1;
-  private endedAt = 0;
-  private readonly shownResponse: (string | undefined)[] = [];
-
   private readonly totalAlarm = new Deadline(this);
   private readonly tryAlarm = new Deadline(this);
   private readonly idleAlarm = new Deadline(this);
   private readonly requestAlarm = new Deadline(this);
   private readonly streamAlarm = new Deadline(this);
-
-  constructor(runtime: Runtime) {
-    this.runtime = runtime;
-  }
 
   // --- the request ------------------------------------------------------------------------------------------------
 
@@ -195,65 +143,16 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
   }
 
   private routeRequest(): void {
-    const chain = this.chain;
-    const request = this.request;
-    if (chain === undefined) return;
-    const sentHost =
-      request.hostField >= 0
-        ? this.requestBytes.latin1Slice(request.valueStart(request.hostField), request.valueEnd(request.hostField))
-        : '';
-    if (request.minorVersion === 0) {
-      if (!chain.table.acceptHttp10) {
-        this.failClosed(426, 'Upgrade Required', flag.DPE, 'low_version');
-        return;
-      }
-      if (sentHost === '' && chain.table.defaultHost === '') {
-        this.failClosed(400, '', flag.DPE, 'missing_host_header');
-        return;
-      }
-    }
-    const target = this.requestBytes.latin1Slice(request.targetStart, request.targetEnd);
-    const parsed = parseTarget(this.method, target, sentHost || chain.table.defaultHost);
-    if (parsed === undefined) {
-      this.failClosed(400, 'Bad Request', flag.DPE, 'http1.invalid_url');
+    const refusal = readTarget(this);
+    if (refusal === undefined) {
+      this.choose();
       return;
     }
-    if (parsed.authority === '') {
-      this.failClosed(400, '', flag.DPE, 'missing_host_header');
+    if (refusal.location !== undefined) {
+      this.redirectTo(refusal.status, refusal.location, refusal.details);
       return;
     }
-    this.authorityFromTarget = parsed.authority !== sentHost;
-    this.sentAuthority = parsed.authority;
-    this.setAuthority(parsed.authority);
-    this.path = parsed.path;
-    this.pathChanged = parsed.path !== target;
-    const options = chain.table;
-    if ((options.normalizePath || options.mergeSlashes || options.escapedSlashes !== 'keep') && mayNeedNormalizing(this.path)) {
-      const normal = normalizePath(this.path, options);
-      if (normal === undefined) {
-        this.failClosed(400, '', flag.DPE, 'path_normalization_failed');
-        return;
-      }
-      if (normal.redirect) {
-        this.redirectTo(307, normal.path, 'path_normalization_failed');
-        return;
-      }
-      this.pathChanged ||= normal.path !== this.path;
-      this.path = normal.path;
-    }
-    const query = this.path.indexOf('?');
-    this.queryAt = query < 0 ? this.path.length : query;
-    this.choose();
-  }
-
-  private setAuthority(text: string): void {
-    let authority = text.toLowerCase();
-    const table = this.chain?.table;
-    if (table !== undefined && table.stripPort !== 'no') {
-      if (table.stripPort === 'any' || authority.endsWith(`:${this.connection?.facts.localPort}`)) authority = withoutPort(authority);
-    }
-    if (table?.stripTrailingDot === true) authority = authority.replace(/\.(?=$|:\d+$)/, '');
-    this.authority = authority;
+    this.failClosed(refusal.status, refusal.body, flag.DPE, refusal.details);
   }
 
   /** Virtual host, route, filters, action. */
@@ -870,7 +769,6 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
       upstream.discard();
     }
   }
-  private upstreamLocalAddress = '';
 
   private dropUpstream(): void {
     if (this.queued && this.cluster !== undefined && this.host !== undefined) withdraw(this.cluster, this.host, this);
@@ -891,7 +789,6 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
     }
     this.host = undefined;
   }
-  private lastHost: ClusterHost | undefined = undefined;
 
   // --- tunnels ----------------------------------------------------------------------------------------------------
 
@@ -1129,67 +1026,16 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
     this.giveBack();
   }
 
-  private account(): void {
-    const chain = this.chain;
-    const connection = this.connection;
-    if (chain === undefined || connection === undefined) return;
-    const host = this.lastHost;
-    const peerAt = this.request.findId(field.peerMetadataId);
-    let peer = 0;
-    if (peerAt >= 0) {
-      const text = this.requestBytes.latin1Slice(this.request.valueStart(peerAt), this.request.valueEnd(peerAt));
-      if (text !== connection.peer) {
-        connection.peer = text;
-        connection.peerId = this.runtime.metrics.peerId(text);
-      }
-      peer = connection.peerId;
-    }
-    const upstream =
-      host === undefined ? this.runtime.metrics.upstreamId(this.clusterName, '') : metricId(this.runtime, this.clusterName, host);
-    this.runtime.metrics.request(
-      chain.outbound,
-      upstream,
-      peer,
-      this.status,
-      this.flags,
-      this.grpcStatus,
-      this.durationMs,
-      this.requestBody.received,
-      this.bytesSent,
-    );
-    for (let i = 0; i < chain.logs.length; i++) chain.logs[i]?.write(this);
-  }
-
   /** Puts the object back unused or after its request. */
   giveBack(): void {
     this.serial++;
-    this.connection = undefined;
-    this.chain = undefined;
+    this.resetState();
     this.counted = false;
-    this.pathChanged = false;
-    this.authorityFromTarget = false;
-    this.authority = '';
-    this.path = '';
-    this.queryAt = 0;
-    this.route = undefined;
-    this.target = undefined;
-    this.forward = undefined;
-    this.rewrittenPath = undefined;
-    this.upgrading = false;
-    if (this.corsLines.length > 0) this.corsLines = [];
-    this.requestId = '';
-    this.cookie = '';
-    this.cluster = undefined;
-    this.host = undefined;
-    this.lastHost = undefined;
     this.lastTried = '';
-    this.upstream = undefined;
-    this.upstreamLocalAddress = '';
     this.queued = false;
     this.sent = false;
     this.answered = false;
     this.tunnel = '';
-    this.attempts = 0;
     if (this.tried.length > 0) this.tried = [];
     this.held = undefined;
     this.activeFault = undefined;
@@ -1198,119 +1044,10 @@ export class Exchange implements Waiter, DeadlineOwner, LoggedContext {
     this.run = noBytes;
     this.runStart = 0;
     this.runEnd = 0;
-    this.status = 0;
-    this.flags = 0;
-    this.details = '';
-    this.terminationDetails = '';
-    this.transportFailure = '';
-    this.bytesSent = 0;
-    this.grpcStatus = -1;
     this.closing = false;
     this.reusable = false;
     this.reframe = 'none';
-    this.requestDoneAt = -1;
-    this.firstByteAt = -1;
-    if (this.shownResponse.length > 0) this.shownResponse.length = 0;
-    if (this.requestBytes.length > retainedBytes) this.requestBytes = Buffer.allocUnsafeSlow(1024);
     pool.push(this);
-  }
-
-  private rememberResponse(head: Head, bytes: Buffer, start: number): void {
-    const fields = this.chain?.loggedResponseFields;
-    if (fields === undefined || fields.length === 0) return;
-    for (let i = 0; i < fields.length; i++) {
-      const wanted = fields[i];
-      if (wanted === undefined) continue;
-      if (wanted.id === field.serviceTime) {
-        this.shownResponse[i] = String(this.responseDurationMs < 0 ? 0 : Math.round(this.firstByteAt - this.sentAt));
-        continue;
-      }
-      const at = head.find(bytes, start, wanted.bytes);
-      this.shownResponse[i] = at < 0 ? undefined : bytes.latin1Slice(start + head.valueStart(at), start + head.valueEnd(at));
-    }
-  }
-
-  // --- what formats and logs read ---------------------------------------------------------------------------------
-
-  readonly logKind = 'http';
-  get durationMs(): number {
-    return Math.round((this.endedAt || this.runtime.clock.monotonic()) - this.startedAt);
-  }
-  get requestDurationMs(): number {
-    return this.requestDoneAt < 0 ? -1 : Math.round(this.requestDoneAt - this.startedAt);
-  }
-  get responseDurationMs(): number {
-    return this.firstByteAt < 0 ? -1 : Math.round(this.firstByteAt - this.startedAt);
-  }
-  /** Milliseconds the upstream took to answer. */
-  get serviceTimeMs(): number {
-    return Math.max(0, Math.round(this.firstByteAt - this.sentAt));
-  }
-  get bytesReceived(): number {
-    return this.requestBody.received;
-  }
-  get protocol(): string {
-    return this.method === '' ? '' : this.request.minorVersion === 0 ? 'HTTP/1.0' : 'HTTP/1.1';
-  }
-  get upstreamHost(): string {
-    return (this.host ?? this.lastHost)?.label ?? '';
-  }
-  get upstreamLocal(): string {
-    const transport = this.upstream?.transport;
-    return transport === undefined ? this.upstreamLocalAddress : `${transport.localAddress}:${transport.localPort}`;
-  }
-  get clusterName(): string {
-    return this.cluster?.table.name ?? '';
-  }
-  get downstreamRemote(): string {
-    return this.connection?.facts.remote ?? '';
-  }
-  get downstreamLocal(): string {
-    return this.connection?.facts.local ?? '';
-  }
-  get serverName(): string {
-    return this.connection?.facts.serverName ?? '';
-  }
-  get routeName(): string {
-    return this.route?.table.name ?? '';
-  }
-  get virtualHostName(): string {
-    return this.route?.virtualHost.table.name ?? '';
-  }
-  get chainName(): string {
-    return this.chain?.chainName ?? '';
-  }
-  get listenerName(): string {
-    return this.chain?.listenerName ?? '';
-  }
-  get direction(): string {
-    return this.chain?.direction ?? '';
-  }
-  get connectionId(): number {
-    return this.connection?.facts.id ?? 0;
-  }
-  get requestHeadBytes(): number {
-    return this.request.length;
-  }
-  get hostname(): string {
-    return this.runtime.facts.hostname;
-  }
-  addedField(name: string): string | undefined {
-    if (name === 'x-request-id') return this.requestId || undefined;
-    if (name === 'x-forwarded-proto') return this.scheme;
-    return name === 'x-envoy-original-path' && this.rewrittenPath !== undefined ? this.path : undefined;
-  }
-  environment(name: string): string {
-    return this.runtime.facts.environment[name] ?? '';
-  }
-  metadata(source: 'route' | 'cluster' | 'host', key: string): string {
-    if (source === 'route') return this.route?.table.metadata[key] ?? '';
-    if (source === 'cluster') return this.cluster?.table.metadata[key] ?? '';
-    return (this.host ?? this.lastHost)?.table.metadata[key] ?? '';
-  }
-  responseField(lower: string): string | undefined {
-    const at = this.chain?.loggedResponseFields.findIndex((wanted) => wanted.name === lower) ?? -1;
-    return at < 0 ? undefined : this.shownResponse[at];
   }
 }
 
@@ -1331,14 +1068,4 @@ function pickTarget(forward: Forward, random: () => number): Target | undefined 
 function countStatus(cluster: Cluster, status: number): void {
   const at = Math.floor(status / 100);
   cluster.byClass[at] = (cluster.byClass[at] ?? 0) + 1;
-}
-
-const metricIds = new WeakMap<ClusterHost, number>();
-function metricId(runtime: Runtime, cluster: string, host: ClusterHost): number {
-  let id = metricIds.get(host);
-  if (id === undefined) {
-    id = runtime.metrics.upstreamId(cluster, host.table.metadata['istio:workload'] ?? host.table.metadata['istio.workload'] ?? '');
-    metricIds.set(host, id);
-  }
-  return id;
 }

@@ -68,7 +68,10 @@ export class Listener {
   stop(): void {
     this.stopped = true;
     for (const cancel of this.cancels) cancel();
-    for (const server of this.servers) server.close();
+    for (const server of this.servers) {
+      this.runtime.ownSockets.delete(socketKey(server));
+      server.close();
+    }
     this.servers = [];
     this.drain();
   }
@@ -116,7 +119,10 @@ export class Listener {
       server.listen({ host: address, port, backlog: this.table.backlog || 1024, ...(reusePort ? { reusePort } : {}) }, () => {
         this.error = '';
         if (this.stopped) server.close();
-        else this.servers.push(server);
+        else {
+          this.servers.push(server);
+          this.runtime.ownSockets.add(socketKey(server));
+        }
         resolve('');
       });
     });
@@ -249,4 +255,9 @@ function label(address: string, port: number): string {
 function addressText(server: net.Server): string {
   const address = server.address();
   return address === null || typeof address === 'string' ? '' : label(address.address, address.port);
+}
+
+function socketKey(server: net.Server): string {
+  const address = server.address();
+  return address === null || typeof address === 'string' ? '' : `${address.address}|${address.port}`;
 }

@@ -22,17 +22,22 @@ export function originalHost(runtime: Runtime, cluster: Cluster, exchange: Excha
     return;
   }
   if (isIP(name) !== 0) {
-    found(endpoint(cluster, name, port));
+    found(endpoint(runtime, cluster, name, port));
     return;
   }
   resolveName(name, cluster.table.dnsFamily, (addresses) => {
     const address = addresses[0];
     if (address === undefined) runtime.report('warn', 'a host outside the mesh does not resolve', { host: name });
-    found(address === undefined ? undefined : endpoint(cluster, address, port));
+    found(address === undefined ? undefined : endpoint(runtime, cluster, address, port));
   });
 }
 
-function endpoint(cluster: Cluster, address: string, port: number): ClusterHost {
+function endpoint(runtime: Runtime, cluster: Cluster, address: string, port: number): ClusterHost | undefined {
+  const { ownSockets } = runtime;
+  // A request that would come back to this proxy would go round for ever.
+  const local = address.startsWith('127.') || address === '::1';
+  if (ownSockets.has(`${address}|${port}`) || (local && (ownSockets.has(`0.0.0.0|${port}`) || ownSockets.has(`::|${port}`))))
+    return undefined;
   let hosts = hostsOf.get(cluster);
   if (hosts === undefined) {
     hosts = new Map();
