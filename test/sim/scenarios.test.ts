@@ -45,8 +45,11 @@ describe('the real Envoy', () => {
   });
 });
 
-/** Old names of DNS settings, which the embedded proxy and older Envoys read too; the new form is a type of its own. */
-const tolerated = ['Cluster.dns_refresh_rate', 'Cluster.respect_dns_ttl', 'no configured limit'];
+/**
+ * Old names of DNS settings, which the embedded proxy and older Envoys read too (the new form is a type of its own), and
+ * the gRPC deadline, whose new form would turn the route's timeout off.
+ */
+const tolerated = ['RouteAction.max_grpc_timeout', 'Cluster.dns_refresh_rate', 'Cluster.respect_dns_ttl', 'no configured limit'];
 
 /** What Envoy complains of; deprecated fields count, its advice about connection limits does not. */
 async function validate(envoy: string, file: string): Promise<string> {

@@ -1,4 +1,5 @@
 import { fromBinary } from '@bufbuild/protobuf';
+import { ipv4ToNumber } from '#base/loopback.ts';
 import type { Endpoint, ServiceEndpoints } from '#mesh/endpoint.ts';
 import { ClusterLoadAssignmentSchema } from '#proto/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { internPlan } from './intern-plan.ts';
@@ -107,7 +108,11 @@ function buildAssignment(
   filter: EndpointFilter | undefined,
   locality: LocalityInput | undefined,
 ): Built {
-  const encode = () => encodeAssignment(clusterName, endpoints && filter ? selectEndpoints(endpoints.endpoints, filter) : [], locality);
+  const encode = () => {
+    // Envoy takes addresses only here; a host name in a service that is not resolved by DNS would void all the others.
+    const selected = endpoints && filter ? selectEndpoints(endpoints.endpoints, filter).filter(isAddress) : [];
+    return encodeAssignment(clusterName, selected, locality);
+  };
   return {
     name: clusterName,
     typeUrl: typeUrls.endpoint,
@@ -115,6 +120,10 @@ function buildAssignment(
     encode,
     origins: [],
   };
+}
+
+function isAddress({ address }: Endpoint): boolean {
+  return address.includes(':') || ipv4ToNumber(address) !== undefined;
 }
 
 /** Reused: neither is ever entered twice at once. */

@@ -18,7 +18,7 @@ import { built, configPath, duration, durationOf } from '../messages.ts';
 import { outboundClusterName, typeUrls } from '../names.ts';
 import type { Built } from '../plan.ts';
 import type { ProxyTraits } from '../scope.ts';
-import { type Settings, settingsFor, subsetsOf } from '../traffic-policy.ts';
+import { settingsFor, subsetsOf } from '../traffic-policy.ts';
 import type { Rule } from '../visibility.ts';
 import {
   balancing,
@@ -32,6 +32,9 @@ import {
 
 type Family = ProxyTraits['family'];
 
+/** How the cluster finds its endpoints. */
+export type Discovery = 'eds' | 'strict-dns' | 'logical-dns' | 'original-destination';
+
 /** Endpoints that stand in the cluster itself (DNS resolutions); those of every other cluster come by EDS. Interned. */
 type InlineEndpoints = readonly [ServiceEndpoints, EndpointFilter, LocalityInput | undefined];
 
@@ -43,6 +46,7 @@ export function buildOutboundCluster(
   port: ServicePort,
   subset: string,
   rules: readonly Rule[],
+  discovery: Discovery,
   localityWeighted: boolean,
   inline: InlineEndpoints | undefined,
 ): Built {
@@ -61,40 +65,32 @@ export function buildOutboundCluster(
       ...commonBalancing(settings, localityWeighted),
       ...balancing(settings.loadBalancer),
       ...tlsSettings(settings.tls, service.subjectAltNames, http2),
-      ...discovery({ mesh, family, name, service, port, inline }, settings),
+      ...(discovery === 'original-destination' ? originalDestination(service, port) : {}),
+      ...(discovery === 'eds' ? endpointDiscovery(name) : {}),
+      ...(inline ? dnsDiscovery(mesh, family, discovery, encodeInline(name, inline)) : {}),
       metadata: { filterMetadata: { istio: serviceMetadata(service, rule, subset) } },
     };
   });
 }
 
-/** Last in the cluster's fields: it overrules the balancing of clusters that find no endpoints of their own. */
-function discovery(
-  parts: {
-    readonly mesh: MeshConfig;
-    readonly family: Family;
-    readonly name: string;
-    readonly service: Service;
-    readonly port: ServicePort;
-    readonly inline: InlineEndpoints | undefined;
-  },
-  settings: Settings,
-): ClusterInit {
-  const { mesh, family, name, service, port, inline } = parts;
-  if (service.resolution === 'passthrough' || settings.loadBalancer?.simple === 'PASSTHROUGH') return originalDestination(service, port);
-  if (inline) {
-    const [endpoints, filter, locality] = inline;
-    const bytes = encodeAssignment(name, selectEndpoints(endpoints.endpoints, filter), locality);
-    return {
-      clusterDiscoveryType: {
-        case: 'type',
-        value: service.resolution === 'dns-round-robin' ? Cluster_DiscoveryType.LOGICAL_DNS : Cluster_DiscoveryType.STRICT_DNS,
-      },
-      dnsLookupFamily: lookupFamily(family),
-      dnsRefreshRate: durationOf(mesh.dnsRefreshRate),
-      respectDnsTtl: true,
-      loadAssignment: fromBinary(ClusterLoadAssignmentSchema, bytes),
-    };
-  }
+function encodeInline(name: string, [endpoints, filter, locality]: InlineEndpoints): Uint8Array {
+  return encodeAssignment(name, selectEndpoints(endpoints.endpoints, filter), locality);
+}
+
+function dnsDiscovery(mesh: MeshConfig, family: Family, discovery: Discovery, assignment: Uint8Array): ClusterInit {
+  return {
+    clusterDiscoveryType: {
+      case: 'type',
+      value: discovery === 'logical-dns' ? Cluster_DiscoveryType.LOGICAL_DNS : Cluster_DiscoveryType.STRICT_DNS,
+    },
+    dnsLookupFamily: lookupFamily(family),
+    dnsRefreshRate: durationOf(mesh.dnsRefreshRate),
+    respectDnsTtl: true,
+    loadAssignment: fromBinary(ClusterLoadAssignmentSchema, assignment),
+  };
+}
+
+function endpointDiscovery(name: string): ClusterInit {
   return {
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
     edsClusterConfig: {
@@ -108,7 +104,7 @@ function discovery(
   };
 }
 
-/** The connection's own destination; a ServiceEntry's targetPort replaces the port. */
+/** The connection's own destination; a ServiceEntry's targetPort replaces the port. No other balancing is possible. */
 function originalDestination(service: Service, port: ServicePort): ClusterInit {
   const override = service.registry === 'service-entry' && typeof port.targetPort === 'number' && port.targetPort !== port.number;
   return {
