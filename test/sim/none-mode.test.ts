@@ -35,6 +35,7 @@ async function freePort(host: string): Promise<number> {
 
 async function program(version: string): Promise<http.Server> {
   const server = http.createServer((request, response) => {
+    if (request.url === '/slow') return;
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify({ version, url: request.url, headers: request.headers }));
   });
@@ -82,6 +83,7 @@ spec:
   http:
     - {match: [{headers: {end-user: {exact: jason}}}], route: [{destination: {host: web, subset: v2}}]}
     - {match: [{uri: {prefix: /broken}}], fault: {abort: {httpStatus: 418, percentage: {value: 100}}}, route: [{destination: {host: web}}]}
+    - {match: [{uri: {prefix: /slow}}], timeout: 0.2s, route: [{destination: {host: web, subset: v1}}]}
     - {route: [{destination: {host: web, subset: v1}}]}
 `,
     },
@@ -108,7 +110,10 @@ spec:
     close: async () => {
       child.kill();
       await once(child, 'exit');
-      for (const server of programs) server.close();
+      for (const server of programs) {
+        server.closeAllConnections();
+        server.close();
+      }
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -196,6 +201,9 @@ describe('NONE mode on the real Envoy', {
     const host = `web:${servicePort()}`;
     assert.equal(JSON.parse((await direct('/x', { host, 'end-user': 'jason' })).body).version, 'v2');
     assert.equal((await direct('/broken', { host })).status, 418);
+  });
+  it('gives up after the timeout of the route', async () => {
+    assert.equal((await direct('/slow', { host: `web:${servicePort()}` })).status, 504);
   });
   it('tells the called workload who calls, and passes trace headers on', async () => {
     const trace = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', 'x-request-id': 'r-1', 'x-b3-traceid': 'abc' };

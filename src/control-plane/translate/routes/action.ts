@@ -69,7 +69,6 @@ export function forwardAction(context: RouteContext, rule: HttpRoute): ActionIni
     ...rewrites(rule),
     timeout,
     // Not max_stream_duration: as soon as that is there, Envoy takes no notice of `timeout` (router: usingNewTimeouts).
-    // Not max_stream_duration: its mere presence turns the timeout above off (Envoy 1.40, FilterUtility::finalTimeout).
     maxGrpcTimeout: timeout,
     retryPolicy: retry,
     requestMirrorPolicies: mirrors(context, rule),
