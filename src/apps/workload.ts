@@ -6,7 +6,7 @@ import { type JoinedWorkload, joinMesh } from '#agent/join.ts';
 import type { ProxyLauncher } from '#agent/proxy-launcher.ts';
 import type { ProgramPort } from '#agent/service-port.ts';
 import { Fault } from '#base/fault.ts';
-import { sleep } from '#base/task.ts';
+import { detach, sleep } from '#base/task.ts';
 import { parseGrpcAddress } from '#grpc/address.ts';
 import { systemClock } from '#process/clock.ts';
 import { type LogLevel, logger, setLogLevel } from '#process/log.ts';
@@ -14,6 +14,7 @@ import { trimHeap } from '#process/memory.ts';
 import { ensureRuntimeDir } from '#process/runtime-dir.ts';
 import { type RuntimeFile, runningControlPlane } from '#process/runtime-file.ts';
 import { readSettings, type Settings } from '#process/settings.ts';
+import { onStopSignals } from '#process/stop-signals.ts';
 import { embeddedLauncher } from './embedded-launcher.ts';
 import { findEnvoy } from './envoy-binary.ts';
 import { meshObjects } from './mesh-objects.ts';
@@ -59,11 +60,13 @@ export async function runWorkload(options: RunOptions): Promise<number> {
   for (const problem of problems) options.onLine(`${problem.message}. ${problem.fix}`);
   setLogLevel(options.logLevel ?? (settings.logLevel === 'info' ? 'warn' : settings.logLevel));
   const early = new AbortController();
-  const abort = () => early.abort();
-  for (const signal of endingSignals) process.once(signal, abort);
+  let joined: JoinedWorkload | undefined;
+  const deaf = onStopSignals(process, endingSignals, systemClock, (signal) => {
+    early.abort();
+    if (joined) detach(joined.stop(signal), () => {});
+  });
   try {
-    const joined = await join(options, settings, early.signal);
-    for (const signal of endingSignals) process.off(signal, abort);
+    joined = await join(options, settings, early.signal);
     if (early.signal.aborted) return await joined.stop();
     options.onLine(describe(options, joined));
     // The next workload of this machine starts in half the time and memory when it need not compile again.
@@ -71,7 +74,7 @@ export async function runWorkload(options: RunOptions): Promise<number> {
     trimHeap();
     return await untilEnd(joined);
   } finally {
-    for (const signal of endingSignals) process.off(signal, abort);
+    deaf();
   }
 }
 
@@ -133,17 +136,15 @@ function launcherFor(engine: 'embedded' | 'envoy', settings: Settings): ProxyLau
 }
 
 async function untilEnd(joined: JoinedWorkload): Promise<number> {
-  const handlers = new Map<NodeJS.Signals, () => void>();
-  for (const signal of endingSignals) handlers.set(signal, () => void joined.stop(signal).catch(() => {}));
-  for (const signal of handedOnSignals) handlers.set(signal, () => void joined.signal(signal));
-  for (const [signal, handler] of handlers) process.on(signal, handler);
+  const handOn = (signal: NodeJS.Signals) => joined.signal(signal);
+  for (const signal of handedOnSignals) process.on(signal, handOn);
   // Neither a listening socket of a proxy thread nor a detached child keeps us alive on every platform: the wait does.
   const awake = setInterval(() => {}, 2 ** 30);
   try {
     return await joined.ended;
   } finally {
     clearInterval(awake);
-    for (const [signal, handler] of handlers) process.off(signal, handler);
+    for (const signal of handedOnSignals) process.off(signal, handOn);
   }
 }
 

@@ -65,6 +65,12 @@ export const commands: readonly Command[] = [
         choices: ['http', 'http2', 'grpc', 'tcp', 'auto'],
         default: 'http',
       },
+      {
+        long: 'grace',
+        value: 'DURATION',
+        description: 'a program that still runs so long after it was told to end is killed; default 5s',
+        complete: 'none',
+      },
       { long: 'metrics-path', value: 'PATH', description: 'metrics of the program, merged into those of the proxy', complete: 'none' },
       { long: 'wait', value: 'DURATION', implied: '60s', description: 'waits so long for a control plane to start', complete: 'none' },
       namespace,

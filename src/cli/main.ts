@@ -9,6 +9,8 @@ enableCompileCache(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'),
 const { runCommandLine } = await import('./command-line.ts');
 const { exitCode } = await import('./exit-code.ts');
 const { processIo } = await import('./io.ts');
+const { systemClock } = await import('#process/clock.ts');
+const { onStopSignals } = await import('#process/stop-signals.ts');
 
 const words = process.argv.slice(2);
 const io = processIo({ color: !words.includes('--no-color') });
@@ -19,11 +21,9 @@ process.exitCode = await runCommandLine(words, io, stopOnSignals);
 process.exit();
 
 function stopOnSignals(stop: AbortController): void {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      // The second Ctrl-C means it.
-      if (stop.signal.aborted) process.exit(exitCode.interrupted);
-      stop.abort(signal);
-    });
-  }
+  onStopSignals(process, ['SIGINT', 'SIGTERM', 'SIGHUP'], systemClock, (signal, insists) => {
+    // The second Ctrl-C means it.
+    if (insists) process.exit(exitCode.interrupted);
+    stop.abort(signal);
+  });
 }

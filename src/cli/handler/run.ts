@@ -8,6 +8,7 @@ export async function run({ arguments: command, flags, io }: Invocation): Promis
   const service = flags.text('service');
   if (!service) throw new UsageError('--service is missing', 'for example: meshwright run --service api --port 8080 -- node server.js');
   const wait = flags.text('wait');
+  const grace = flags.text('grace');
   return runWorkload({
     service,
     version: flags.text('version') ?? 'v1',
@@ -18,6 +19,7 @@ export async function run({ arguments: command, flags, io }: Invocation): Promis
     protocol: flags.text('protocol') ?? 'http',
     command,
     waitMs: wait === undefined ? 0 : parseDuration(wait, 'wait'),
+    ...(grace === undefined ? {} : { graceMs: parseDuration(grace, 'grace') }),
     onLine: (line) => io.err(line),
     name: flags.text('name'),
     healthPath: flags.text('health-path'),

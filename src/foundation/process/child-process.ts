@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import type { Clock } from '#base/clock.ts';
 import { codeOf, Fault } from '#base/fault.ts';
+import { detach } from '#base/task.ts';
 import { identifyProcess, isAlive, type ProcessIdentity } from './process-identity.ts';
 
 export interface ChildOptions {
@@ -59,6 +60,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     });
   });
   await started(child, options.command);
+  endWithUs(child, exited);
   const identity = identifyProcess(child.pid ?? 0);
   let stopping: Promise<Exit> | undefined;
   return {
@@ -98,6 +100,25 @@ export async function endLeftover(identity: ProcessIdentity, graceMs: number, cl
     if (clock.monotonic() > deadline + graceMs + 1_000) return;
     await new Promise<void>((resolve) => void clock.after(stepMs, resolve));
   }
+}
+
+const running = new Set<ChildProcess>();
+
+/** When we end without having stopped it (a second Ctrl-C, a bug), it is at least told to end. */
+function endWithUs(child: ChildProcess, exited: Promise<Exit>): void {
+  if (running.size === 0) process.on('exit', endAll);
+  running.add(child);
+  detach(
+    exited.then(() => {
+      running.delete(child);
+      if (running.size === 0) process.off('exit', endAll);
+    }),
+    () => {},
+  );
+}
+
+function endAll(): void {
+  for (const child of running) signalGroup(child, 'SIGTERM');
 }
 
 function started(child: ChildProcess, command: string): Promise<void> {
