@@ -33,6 +33,7 @@ describe('both engines alike', () => {
   for (const scenario of scenarios) {
     test(scenario.name, (t) => {
       if (!needPeer(t, 'envoy')) return;
+      if (scenario.refused) return t.skip(`refused: ${JSON.stringify(scenario.refused)}`);
       const [embedded, envoy] = [observed.get('embedded')?.get(scenario.name), observed.get('envoy')?.get(scenario.name)];
       assert.ok(embedded && envoy, 'the scenario passed on both');
       assert.deepEqual(embedded, envoy);

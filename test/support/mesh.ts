@@ -21,15 +21,8 @@ import { meshTranslator } from '#pilot/translator.ts';
 import { systemClock } from '#process/clock.ts';
 import { logger } from '#process/log.ts';
 import { createMeshState } from '#registry/mesh-state.ts';
-import { endpointSliceKind } from '#resources/core/endpoint-slice.ts';
-import { namespaceKind } from '#resources/core/namespace.ts';
-import { podKind } from '#resources/core/pod.ts';
-import { serviceKind } from '#resources/core/service.ts';
+import { meshInputs } from '#registry/snapshot-of.ts';
 import { kinds } from '#resources/kinds.ts';
-import { destinationRuleKind } from '#resources/networking/destination-rule-kind.ts';
-import { serviceEntryKind } from '#resources/networking/service-entry-kind.ts';
-import { virtualServiceKind } from '#resources/networking/virtual-service-kind.ts';
-import { workloadEntryKind } from '#resources/networking/workload-entry-kind.ts';
 import { parseYaml } from '#yaml/document.ts';
 import { peerPath } from './peers.ts';
 
@@ -47,6 +40,7 @@ export interface TestMesh {
   readonly xdsPort: number;
   /** What proxies refused; empty in every good test. */
   readonly rejected: readonly RejectedResources[];
+  forgetRejections(): void;
   /** Creates or replaces every object of a YAML text. */
   apply(yaml: string): Promise<KubeObject[]>;
   remove(objects: readonly KubeObject[]): Promise<void>;
@@ -81,16 +75,7 @@ export async function startTestMesh(): Promise<TestMesh> {
   const state = createMeshState({
     graph: config.graph,
     mesh: defaultMeshConfig,
-    inputs: {
-      services: config.collection(serviceKind),
-      endpointSlices: config.collection(endpointSliceKind),
-      pods: config.collection(podKind),
-      namespaces: config.collection(namespaceKind),
-      workloadEntries: config.collection(workloadEntryKind),
-      serviceEntries: config.collection(serviceEntryKind),
-      virtualServices: config.collection(virtualServiceKind),
-      destinationRules: config.collection(destinationRuleKind),
-    },
+    inputs: meshInputs((kind) => config.collection(kind)),
   });
   const rejected: RejectedResources[] = [];
   const pilot = createPilot({
@@ -112,6 +97,7 @@ export async function startTestMesh(): Promise<TestMesh> {
     runtimeDir: folder,
     xdsPort: xds.port,
     rejected,
+    forgetRejections: () => void rejected.splice(0),
     apply: (yaml) => apply(api, objects, yaml),
     async remove(all) {
       for (const object of all) await objects.remove(resourceOf(object), object.metadata.namespace ?? '', object.metadata.name);

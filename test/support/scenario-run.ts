@@ -87,7 +87,7 @@ export async function startScenarioMesh(engine: Engine): Promise<ScenarioMesh> {
   let runs = 0;
   return {
     mesh,
-    run: (scenario) => runScenario({ mesh, backends, client, scenario, places, id: `${engine}-${++runs}` }),
+    run: (scenario) => runScenario({ engine, mesh, backends, client, scenario, places, id: `${engine}-${++runs}` }),
     async close() {
       await mesh.close();
       for (const backend of running) backend.close();
@@ -96,6 +96,7 @@ export async function startScenarioMesh(engine: Engine): Promise<ScenarioMesh> {
 }
 
 interface Run {
+  readonly engine: Engine;
   readonly mesh: TestMesh;
   readonly backends: Backends;
   readonly client: TestWorkload;
@@ -109,7 +110,16 @@ async function runScenario(run: Run): Promise<Observation[]> {
   const { mesh, scenario } = run;
   mesh.setMesh(scenario.mesh ?? {});
   const applied = await mesh.apply(scenario.objects.map((object) => toYaml(object, run.places)).join('\n---\n'));
+  const refused = scenario.refused?.[run.engine];
   try {
+    if (refused) {
+      await settle(() => mesh.rejected.length > 0);
+      assert.ok(
+        mesh.rejected.some(({ error }) => error.includes(refused)),
+        `the refusal names ${refused}: ${JSON.stringify(mesh.rejected)}`,
+      );
+      return [];
+    }
     await mesh.converged();
     assert.deepEqual(mesh.rejected, [], 'no proxy refuses anything');
     const observations: Observation[] = [];
@@ -119,6 +129,7 @@ async function runScenario(run: Run): Promise<Observation[]> {
     await mesh.remove(applied);
     mesh.setMesh({});
     await mesh.converged();
+    mesh.forgetRejections();
   }
 }
 

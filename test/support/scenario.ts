@@ -60,8 +60,8 @@ export interface Scenario {
   readonly mesh?: Readonly<Record<string, unknown>>;
   readonly objects: readonly ScenarioObject[];
   readonly steps: readonly Step[];
-  /** What the two engines rightly do differently, each with its reason; left out of the comparison. */
-  readonly differs?: Readonly<Record<string, string>>;
+  /** An engine that cannot honour it, by the field that its refusal must name; the last good configuration stays. */
+  readonly refused?: Readonly<Partial<Record<'embedded' | 'envoy', string>>>;
 }
 
 export const scenarioFolder = new URL('../../fixtures/scenarios-traffic/', import.meta.url).pathname;
