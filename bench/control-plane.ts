@@ -185,8 +185,14 @@ interface Child<To, From extends { readonly is: string }> {
   readonly ended: Promise<void>;
 }
 
+/**
+ * A small young generation: by default V8 lets it grow to 48 MB and the old one with it, which adds a hundred megabytes
+ * to a server that lives on long-lived shared bytes, and saves no CPU time.
+ */
+const nodeFlags = ['--max-semi-space-size=8', '-C', 'source'];
+
 function start<To, From extends { readonly is: string }>(file: string): Child<To, From> {
-  const child: ChildProcess = fork(join(import.meta.dirname, 'control-plane', file), { execArgv: ['-C', 'source'], serialization: 'json' });
+  const child: ChildProcess = fork(join(import.meta.dirname, 'control-plane', file), { execArgv: nodeFlags, serialization: 'json' });
   const arrived: From[] = [];
   const waiting: { readonly is: string; take(message: From): void }[] = [];
   let gone: (error: Error) => void = () => {};

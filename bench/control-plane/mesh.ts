@@ -13,7 +13,7 @@ export interface MeshShape {
 
 /** Thousand services of which each proxy sees a hundred; hundred services that all see. */
 export const shapes = {
-  scoped: { namespaces: 10, servicesPerNamespace: 100, endpointsPerService: 20, scoped: true },
+  scoped: { namespaces: 10, servicesPerNamespace: 100, endpointsPerService: 34, scoped: true },
   all: { namespaces: 10, servicesPerNamespace: 10, endpointsPerService: 2, scoped: false },
 } as const satisfies Record<string, MeshShape>;
 
@@ -34,6 +34,7 @@ export function meshObjects(shape: MeshShape): Resource<unknown>[] {
   for (let ns = 0; ns < shape.namespaces; ns++) {
     for (let s = 0; s < shape.servicesPerNamespace; s++) {
       const isShared = ns === 0 && s < 2;
+      objects.push(...pods(`s${s}`, `ns${ns}`, ns, s, shape.endpointsPerService));
       objects.push(
         service(`s${s}`, `ns${ns}`, ns * 256 + s, shape.scoped && !isShared),
         endpointSlice(`s${s}`, `ns${ns}`, ns, s, shape.endpointsPerService, 0),
@@ -64,6 +65,16 @@ function service(name: string, namespace: string, address: number, scoped: boole
     ports: [{ name: 'http', port: portNumber, targetPort: portNumber }],
   };
   return decode({ apiVersion: 'v1', kind: 'Service', metadata: { name, namespace, annotations, labels: { app: name } }, spec });
+}
+
+/** The pods behind a service, which say what its endpoints are. */
+function pods(name: string, namespace: string, ns: number, s: number, count: number): Resource<unknown>[] {
+  return Array.from({ length: count }, (_, i) => {
+    const metadata = { name: `${name}-v1-${i}`, namespace, labels: { app: name, version: 'v1' } };
+    const spec = { nodeName: `node-${(s + i) % 50}`, serviceAccountName: name, containers: [{ name: 'app' }] };
+    const status = { phase: 'Running', podIP: `10.${128 + ns}.${s}.${i}`, podIPs: [{ ip: `10.${128 + ns}.${s}.${i}` }] };
+    return decode({ apiVersion: 'v1', kind: 'Pod', metadata, spec, status });
+  });
 }
 
 function endpointSlice(name: string, namespace: string, ns: number, s: number, count: number, change: number): Resource<unknown> {

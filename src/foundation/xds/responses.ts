@@ -42,7 +42,8 @@ export class Responses {
   readonly #maxBytes: number;
   readonly #prefix: string;
   readonly #kept = new WeakMap<View, WeakMap<View, Map<string, SharedResponse | typeof nothing>>>();
-  #queue: { steps: Map<string, SharedResponse | typeof nothing>; key: string; bytes: number }[] = [];
+  /** Weak: the steps of views that nobody is at any more go by themselves. */
+  #queue: { steps: WeakRef<Map<string, SharedResponse | typeof nothing>>; key: string; bytes: number }[] = [];
   #head = 0;
   #bytes = 0;
   #count = 0;
@@ -59,7 +60,7 @@ export class Responses {
     return this.#made;
   }
 
-  /** Bytes that are kept for sharing. */
+  /** Bytes that are kept for sharing; an upper bound, part of them may be gone already. */
   get keptBytes(): number {
     return this.#bytes;
   }
@@ -118,13 +119,13 @@ export class Responses {
   }
 
   #keep(steps: Map<string, SharedResponse | typeof nothing>, key: string, bytes: number): void {
-    this.#queue.push({ steps, key, bytes });
+    this.#queue.push({ steps: new WeakRef(steps), key, bytes });
     this.#bytes += bytes;
     while (this.#bytes > this.#maxBytes || this.#queue.length - this.#head > maxKept) {
       const oldest = this.#queue[this.#head++];
       if (!oldest) break;
       this.#bytes -= oldest.bytes;
-      oldest.steps.delete(oldest.key);
+      oldest.steps.deref()?.delete(oldest.key);
     }
     if (this.#head > 1024) {
       this.#queue = this.#queue.slice(this.#head);
