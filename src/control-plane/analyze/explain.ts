@@ -41,7 +41,7 @@ export function explainRequest(snapshot: MeshSnapshot, proxy: MeshProxy, questio
   const { call, target } = callFor(scope, question);
   const config = configFor(snapshot, proxy);
   const outcome = simulate(config, call);
-  const origin = outcome.route && originOf(outcome.route);
+  const origin = outcome.route ? originOf(outcome.route) : outcome.chain && chainOrigin(outcome.chain).origin;
   const destinations = outcome.error ? [] : destinationsOf(config, outcome);
   const steps = [
     ...listenerSteps(outcome, call, target.reason),

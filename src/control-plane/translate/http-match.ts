@@ -50,10 +50,26 @@ interface StaticMatch {
   readonly sourceNamespace?: string;
 }
 
-/** The conditions that are known before a request comes: gateways, port, and who calls. */
+/**
+ * The conditions of an HTTP rule that are known before a request comes: gateways, port, and who calls. Istio: a list of
+ * gateways takes the place of the conditions on the caller.
+ */
 export function appliesHere(match: StaticMatch, port: number, source: Source | undefined): boolean {
-  if (match.port !== undefined && match.port !== 0 && match.port !== port) return false;
-  if (match.gateways && match.gateways.length > 0) return match.gateways.includes('mesh');
+  if (!isPort(match, port)) return false;
+  return match.gateways && match.gateways.length > 0 ? match.gateways.includes('mesh') : isCaller(match, source);
+}
+
+/** The same of a TCP or TLS rule, where all of them must hold. */
+export function appliesToConnections(match: StaticMatch, port: number, source: Source | undefined): boolean {
+  const gateways = match.gateways ?? [];
+  return isPort(match, port) && (gateways.length === 0 || gateways.includes('mesh')) && isCaller(match, source);
+}
+
+function isPort(match: StaticMatch, port: number): boolean {
+  return match.port === undefined || match.port === 0 || match.port === port;
+}
+
+function isCaller(match: StaticMatch, source: Source | undefined): boolean {
   const labels = Object.entries(match.sourceLabels ?? {});
   if (!labels.every(([name, value]) => source?.labels[name] === value)) return false;
   return !match.sourceNamespace || match.sourceNamespace === source?.namespace;

@@ -70,8 +70,10 @@ function* unservedMatches(route: Route): Generator<Finding> {
     if (gateway === 'mesh') continue;
     yield finding('MW0401', route.origin, {
       path: 'spec.gateways',
-      message: `gateways are not served yet; for gateway ${gateway} this VirtualService has no effect`,
-      fix: 'Add `mesh` to the list when sidecars shall apply it.',
+      message: `gateways are not served yet; at gateway ${gateway} this VirtualService has no effect`,
+      fix: route.spec.gateways?.includes('mesh')
+        ? 'Nothing, when it is enough that sidecars apply it.'
+        : 'Add `mesh` to the list when sidecars shall apply it.',
     });
   }
   for (const [i, rule] of (route.spec.http ?? []).entries()) {

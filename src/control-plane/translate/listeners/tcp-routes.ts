@@ -1,5 +1,5 @@
 import type { Origin } from '#base/origin.ts';
-import { appliesHere } from '../http-match.ts';
+import { appliesToConnections } from '../http-match.ts';
 import { internRecord } from '../intern.ts';
 import type { Scope } from '../scope.ts';
 import { type ChainMatch, chainMatch } from './chains.ts';
@@ -32,7 +32,7 @@ export function tlsChains(scope: Scope, hostname: string, port: number, prefixes
   for (const route of scope.view.routesFor(hostname)) {
     for (const [ruleIndex, rule] of (route.spec.tls ?? []).entries()) {
       for (const [matchIndex, match] of (rule.match ?? []).entries()) {
-        if (!appliesHere(match, port, scope.sourceFor(route))) continue;
+        if (!appliesToConnections(match, port, scope.sourceFor(route))) continue;
         const key = chainMatch({
           prefixes: match.destinationSubnets?.length ? match.destinationSubnets : prefixes,
           serverNames: (match.sniHosts ?? []).filter((host) => host !== '*'),
@@ -55,7 +55,7 @@ export function tcpChains(scope: Scope, hostname: string, port: number, prefixes
       const target = ruleTarget(scope, route, rule.route ?? [], port);
       if (!target) continue;
       const origin = ruleOrigin(route.origin, `spec.tcp[${ruleIndex}]`);
-      const matches = (rule.match ?? []).filter((match) => appliesHere(match, port, scope.sourceFor(route)));
+      const matches = (rule.match ?? []).filter((match) => appliesToConnections(match, port, scope.sourceFor(route)));
       if ((rule.match ?? []).length > 0 && matches.length === 0) continue;
       const open = matches.length === 0 || matches.some((match) => (match.destinationSubnets ?? []).length === 0);
       if (open) return [...chains, { match: chainMatch({ prefixes }), target, name: '', origin }];
