@@ -42,14 +42,15 @@ export async function run(options: BenchOptions): Promise<readonly BenchRow[]> {
     for (const full of [false, true]) rows.push(...(await compare(options, work, backend, full, children)));
     return rows;
   } finally {
-    for (const child of children) child.kill();
+    for (const child of children) child.kill('SIGKILL');
     rmSync(work, { recursive: true, force: true });
   }
 }
 async function compare(options: BenchOptions, work: string, backend: number, full: boolean, children: ChildProcess[]): Promise<BenchRow[]> {
   const contenders: Running[] = [];
+  const syslog = await startSyslog(children);
   for (const which of ['embedded', 'haproxy', 'nginx', 'envoy'] as const) {
-    const running = await startContender(which, work, backend, full);
+    const running = await startContender(which, work, backend, full, syslog);
     if (running === undefined) {
       options.log(`${which} is not here and takes no part`);
       continue;
@@ -98,8 +99,9 @@ async function startContender(
   work: string,
   backend: number,
   full: boolean,
+  syslog: number,
 ): Promise<Running | undefined> {
-  const job: Job = { full, listen: await freePort(), backend, admin: await freePort(), logFile: join(work, `${which}.log`) };
+  const job: Job = { full, listen: await freePort(), backend, admin: await freePort(), syslog, logFile: join(work, `${which}.log`) };
   const file = join(work, `${which}-${full}.conf`);
   let child: ChildProcess | undefined;
   if (which === 'embedded') {
@@ -117,6 +119,20 @@ async function startContender(
   if (child === undefined) return undefined;
   await listening(job.listen);
   return { name: which, port: job.listen, child };
+}
+
+/** A UDP socket that nobody reads: haproxy's lines are taken by the kernel and cost nothing else here. */
+function startSyslog(children: ChildProcess[]): Promise<number> {
+  const program = "const s=require('node:dgram').createSocket('udp4');s.bind(0,'127.0.0.1',()=>console.log(s.address().port))";
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  children.push(child);
+  return new Promise((resolve) => {
+    child.stdout.once('data', (chunk: Buffer) => {
+      // Stopped, it reads no more.
+      child.kill('SIGSTOP');
+      resolve(Number(chunk.toString()));
+    });
+  });
 }
 
 const proxyCpu = '0';

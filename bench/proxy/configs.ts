@@ -9,6 +9,8 @@ export interface Job {
   readonly backend: number;
   /** Admin port where one is needed. */
   readonly admin: number;
+  /** UDP port that takes haproxy's log lines. */
+  readonly syslog: number;
   readonly logFile: string;
 }
 
@@ -24,7 +26,7 @@ http { access_log off; keepalive_requests 100000000; server { listen 127.0.0.1:$
 
 export function haproxyConfig(job: Job): string {
   const log = job.full
-    ? 'log stdout format raw local0 info\n  option httplog\n  unique-id-format %{+X}o%ci:%cp_%fi:%fp_%Ts_%rt:%pid\n  unique-id-header x-request-id'
+    ? `log 127.0.0.1:${job.syslog} local0 info\n  option httplog\n  unique-id-format %{+X}o%ci:%cp_%fi:%fp_%Ts_%rt:%pid\n  unique-id-header x-request-id`
     : '';
   const routes = job.full ? indices.map((i) => `  use_backend b if { path_beg /route-${i}/ }`).join('\n') : '';
   const changes = job.full

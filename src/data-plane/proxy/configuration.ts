@@ -57,6 +57,11 @@ export class Configuration {
   }
 
   take(typeUrl: string, added: readonly Resource[], removed: readonly string[]): Taken {
+    const { update, errors } = this.compileAll(typeUrl, added, removed);
+    return { update: { ...update, needs: needsOf(update) }, errors };
+  }
+
+  private compileAll(typeUrl: string, added: readonly Resource[], removed: readonly string[]): Taken {
     switch (typeUrl) {
       case typeUrls.cluster: {
         const { good, errors } = this.compile(this.clusters, added, (resource) =>
@@ -87,13 +92,14 @@ export class Configuration {
 
   /** Everything in force as one update. */
   snapshot(): TableUpdate {
-    return {
+    const update = {
       ...emptyUpdate,
       clusters: [...this.clusters.tables.values()],
       endpoints: [...this.endpoints.tables].map(([name, hosts]) => ({ name, hosts })),
       routes: [...this.routes.tables.values()],
       listeners: [...this.listeners.tables.values()],
     };
+    return { ...update, needs: needsOf(update) };
   }
 
   /** Names that EDS must deliver. */
@@ -139,4 +145,10 @@ export class Configuration {
     }
     return [...names];
   }
+}
+
+/** An expression shows as a rule of that kind, or as a substitution's pattern. */
+function needsOf(update: TableUpdate): TableUpdate['needs'] {
+  const regex = /"kind":"regex"|"pattern":/.test(JSON.stringify([update.routes, update.listeners]));
+  return { regex, tls: update.clusters.some((table) => table.tls !== undefined) };
 }

@@ -1,8 +1,10 @@
 import type { Clock } from '#base/clock.ts';
+import { Bug } from '#base/fault.ts';
 import { Deadlines } from '#http/deadlines.ts';
 import { createSharedReader } from '#http/net-transport.ts';
 import { OutputArena } from '#http/transport.ts';
 import { RouteConfig } from './http/router.ts';
+import { loadRegex } from './http/rules.ts';
 import { Listener, type ListenerState } from './listener/listener.ts';
 import { AccessLogs } from './log/access-log.ts';
 import { RequestMetrics } from './log/metrics.ts';
@@ -83,6 +85,8 @@ export class DataPlane {
   private readonly listeners = new Map<string, Listener>();
   /** Listeners whose routes have not arrived; what they replace goes on meanwhile. */
   private readonly warming = new Map<string, ListenerTable>();
+  /** Updates take effect one after the other, in the order they came. */
+  private lastUpdate: Promise<void> = Promise.resolve();
   /** Endpoints by EDS name, kept for clusters that come or change later. */
   private readonly endpoints = new Map<string, TableUpdate['endpoints'][number]['hosts']>();
 
@@ -107,13 +111,28 @@ export class DataPlane {
         refusedHeads: 0,
         connectionId: 0,
       },
+      connectTls: () => {
+        throw new Bug('a TLS cluster before the TLS transport was loaded');
+      },
       draining: false,
       report: options.report,
     };
   }
 
   /** Puts an update in force between two requests; resolves when new listeners listen or failed to. */
-  async apply(update: TableUpdate): Promise<Applied> {
+  apply(update: TableUpdate): Promise<Applied> {
+    const applied = this.lastUpdate.then(() => this.applyNow(update));
+    // A failed update must not hold up the next one; its caller hears of the failure.
+    this.lastUpdate = applied.then(
+      () => {},
+      () => {},
+    );
+    return applied;
+  }
+
+  private async applyNow(update: TableUpdate): Promise<Applied> {
+    if (update.needs.regex) await loadRegex();
+    if (update.needs.tls) this.runtime.connectTls = (await import('#http/tls-transport.ts')).connectTls;
     for (const { name, hosts } of update.endpoints) this.endpoints.set(name, hosts);
     for (const name of update.removedEndpoints) this.endpoints.delete(name);
     for (const table of update.clusters) {

@@ -1,6 +1,7 @@
 import type { Clock } from '#base/clock.ts';
 import type { Deadlines } from '#http/deadlines.ts';
 import type { SharedReader } from '#http/net-transport.ts';
+import type { connectTls } from '#http/tls-transport.ts';
 import type { OutputArena } from '#http/transport.ts';
 import type { RouteConfig } from './http/router.ts';
 import type { AccessLogs } from './log/access-log.ts';
@@ -33,6 +34,8 @@ export interface Runtime {
   readonly logs: AccessLogs;
   readonly metrics: RequestMetrics;
   readonly counters: Counters;
+  /** Loaded with the first cluster that needs it. */
+  connectTls: typeof connectTls;
   /** Set while the whole proxy drains: every response asks its client to close. */
   draining: boolean;
   report(level: 'info' | 'warn' | 'error', message: string, context?: Readonly<Record<string, unknown>>): void;

@@ -414,6 +414,8 @@ export interface ClusterTable {
 
 /** What the control thread sends; applied whole between two requests. */
 export interface TableUpdate {
+  /** Parts of the data plane that are loaded only when some table uses them. */
+  readonly needs: { readonly regex: boolean; readonly tls: boolean };
   readonly clusters: readonly ClusterTable[];
   readonly removedClusters: readonly string[];
   /** By EDS service name. */
@@ -426,6 +428,7 @@ export interface TableUpdate {
 }
 
 export const emptyUpdate: TableUpdate = {
+  needs: { regex: false, tls: false },
   clusters: [],
   removedClusters: [],
   endpoints: [],

@@ -219,7 +219,7 @@ export class Exchange extends ExchangeState implements Waiter, DeadlineOwner {
     if (!drawn(table.abortFraction, this.runtime.clock.random)) return false;
     if (table.abortGrpcStatus >= 0) {
       this.grpcStatus = table.abortGrpcStatus;
-      this.fail(200, '', flag.FI, 'fault_filter_abort');
+      this.fail(200, 'fault filter abort', flag.FI, 'fault_filter_abort');
     } else {
       this.fail(table.abortStatus, 'fault filter abort', flag.FI, 'fault_filter_abort');
     }

@@ -1,4 +1,3 @@
-import { STATUS_CODES } from 'node:http';
 import { flag } from '../flags.ts';
 import type { RedirectTable } from '../table.ts';
 import { composeLocal } from './compose.ts';
@@ -17,7 +16,7 @@ export function sendLocalReply(exchange: Exchange, connection: Downstream, statu
       ['content-type', 'application/grpc'],
       ['grpc-status', String(exchange.grpcStatus >= 0 ? exchange.grpcStatus : grpcStatusOf(status))],
     );
-    if (body !== '') lines.push(['grpc-message', encodeURI(body)]);
+    if (body !== '') lines.push(['grpc-message', percentEncode(body)]);
     lines.push(['content-length', '0']);
   } else if (!bodiless) {
     if (exchange.grpcStatus >= 0) lines.push(['grpc-status', String(exchange.grpcStatus)]);
@@ -29,10 +28,49 @@ export function sendLocalReply(exchange: Exchange, connection: Downstream, statu
   const routed = exchange.details === 'direct_response' || exchange.details === 'cors_response';
   const length = grpc || bodiless || exchange.request.method === 1 ? 0 : bodyBytes.length;
   const shown = grpc ? 200 : status;
-  let at = composeLocal(exchange, shown, STATUS_CODES[shown] ?? 'Unknown', lines, routed, arena, length);
+  let at = composeLocal(exchange, shown, reasonOf(shown), lines, routed, arena, length);
   at += bodyBytes.copy(arena.bytes, at, 0, length);
   arena.sent(at, connection.write(arena.bytes, arena.base, at));
   return length;
+}
+
+/** Reason phrases of the statuses a proxy or its configuration answers with; others get none of their own. */
+const reasons: Readonly<Record<number, string>> = {
+  200: 'OK',
+  201: 'Created',
+  202: 'Accepted',
+  204: 'No Content',
+  301: 'Moved Permanently',
+  302: 'Found',
+  303: 'See Other',
+  304: 'Not Modified',
+  307: 'Temporary Redirect',
+  308: 'Permanent Redirect',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  409: 'Conflict',
+  410: 'Gone',
+  413: 'Payload Too Large',
+  415: 'Unsupported Media Type',
+  418: "I'm a Teapot",
+  422: 'Unprocessable Entity',
+  426: 'Upgrade Required',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  500: 'Internal Server Error',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  505: 'HTTP Version Not Supported',
+};
+
+function reasonOf(status: number): string {
+  return reasons[status] ?? 'Unknown';
 }
 
 function isGrpc(exchange: Exchange): boolean {
@@ -46,6 +84,13 @@ function isGrpc(exchange: Exchange): boolean {
 const contentType = new TextEncoder().encode('content-type');
 
 /** gRPC's code for an HTTP status, by gRPC's own table. */
+/** gRPC over HTTP/2, Status-Message: spaces and printable ASCII but `%` stand for themselves. */
+function percentEncode(text: string): string {
+  return text.replaceAll(/[^ -~]|%/gu, (character) =>
+    [...Buffer.from(character)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
+  );
+}
+
 function grpcStatusOf(status: number): number {
   const table: Readonly<Record<number, number>> = { 400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14, 200: 0 };
   return table[status] ?? 2;

@@ -1,15 +1,22 @@
 import { Bug } from '#base/fault.ts';
 import { lowerBytes } from '#http/ascii.ts';
-import { compileRegex, type Regex } from '#regex/regex.ts';
+import type { compileRegex, Regex } from '#regex/regex.ts';
 import type { HeaderRule, QueryRule, StringRule } from '../table.ts';
 import { queryValue, type RequestView, requestField } from './request-view.ts';
 
 export type TextTest = (text: string) => boolean;
 export type RequestTest = (view: RequestView) => boolean;
 
+let compile: typeof compileRegex | undefined;
+
+/** Loads the expression engine; to be done before tables with expressions are linked. Most meshes have none. */
+export async function loadRegex(): Promise<void> {
+  compile ??= (await import('#regex/regex.ts')).compileRegex;
+}
+
 /** Compiles an expression that the control thread has already accepted. */
 export function regexOf(source: string): Regex {
-  const result = compileRegex(source);
+  const result = compile?.(source) ?? { error: 'the engine is not loaded' };
   if (result.regex === undefined) throw new Bug(`expression refused after it was accepted: ${result.error}`);
   return result.regex;
 }

@@ -1,6 +1,5 @@
 import { Deadline, type DeadlineOwner } from '#http/deadlines.ts';
 import { connect } from '#http/net-transport.ts';
-import { connectTls } from '#http/tls-transport.ts';
 import type { Transport, TransportSink } from '#http/transport.ts';
 import type { PooledConnection, Waiting } from '../lb/host.ts';
 import type { Runtime } from '../runtime.ts';
@@ -86,7 +85,7 @@ export class UpstreamConnection implements TransportSink, DeadlineOwner, PooledC
     this.transport =
       table.tls === undefined
         ? connect(options, runtime.reader, this)
-        : connectTls(options, { ...table.tls, sni: table.tls.sni || host.table.hostname }, this);
+        : runtime.connectTls(options, { ...table.tls, sni: table.tls.sni || host.table.hostname }, this);
     if (table.connectTimeoutMs > 0) runtime.deadlines.set(this.alarm, table.connectTimeoutMs);
   }
 
