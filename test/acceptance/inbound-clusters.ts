@@ -37,7 +37,9 @@ interface InboundCase {
 export async function run(dir: string): Promise<CaseResult[]> {
   const file = join(dir, 'istio/simulation/inbound-clusters.json');
   if (!existsSync(file)) return [];
-  const data: { readonly proxy: { readonly ipAddresses: string[] }; readonly cases: readonly InboundCase[] } = JSON.parse(readFileSync(file, 'utf8'));
+  const data: { readonly proxy: { readonly ipAddresses: string[] }; readonly cases: readonly InboundCase[] } = JSON.parse(
+    readFileSync(file, 'utf8'),
+  );
   return data.cases.map((item, i) => ({ case: `${i}-${item.name}`, ...runCase(item, data.proxy.ipAddresses) }));
 }
 
@@ -52,14 +54,18 @@ function clusterDifferences(config: ProxyConfig, item: InboundCase): string[] {
   const inbound = [...config.clusters.values()].filter((cluster) => cluster.name.startsWith('inbound|'));
   const found = Object.fromEntries(inbound.map((cluster) => [cluster.name, addressesOf(cluster)]).sort());
   const wanted = Object.fromEntries(Object.entries(item.expectedClusters).sort());
-  return JSON.stringify(found) === JSON.stringify(wanted) ? [] : [`clusters: expected ${JSON.stringify(wanted)}, found ${JSON.stringify(found)}`];
+  return JSON.stringify(found) === JSON.stringify(wanted)
+    ? []
+    : [`clusters: expected ${JSON.stringify(wanted)}, found ${JSON.stringify(found)}`];
 }
 
 function metadataDifferences(config: ProxyConfig, item: InboundCase): string[] {
   return Object.entries(item.expectedServicesMetadata).flatMap(([name, hosts]) => {
     const cluster = config.clusters.get(name);
     const found = cluster ? [...metadataHosts(cluster)].sort() : [];
-    return JSON.stringify(found) === JSON.stringify([...hosts].sort()) ? [] : [`${name}: expected hosts ${hosts.join()}, found ${found.join()}`];
+    return JSON.stringify(found) === JSON.stringify([...hosts].sort())
+      ? []
+      : [`${name}: expected hosts ${hosts.join()}, found ${found.join()}`];
   });
 }
 
@@ -97,7 +103,9 @@ function snapshotOf(item: InboundCase): MeshSnapshot {
   });
   const endpoints = new Map<string, ServiceEndpoints>();
   for (const service of services) {
-    const own = item.instances.filter((instance) => instance.service === service.hostname).flatMap((instance) => endpointsOf(service, instance));
+    const own = item.instances
+      .filter((instance) => instance.service === service.hostname)
+      .flatMap((instance) => endpointsOf(service, instance));
     endpoints.set(serviceKey(service), { key: serviceKey(service), endpoints: own });
   }
   const mode = item.inboundPassthrough === false ? 'LOCALHOST' : 'PASSTHROUGH';

@@ -33,13 +33,24 @@ interface SimulationCase {
   readonly name: string;
   readonly config?: string;
   readonly kubernetes?: string;
-  readonly proxy: { readonly type?: string; readonly labels?: Record<string, string>; readonly ipAddresses?: string[]; readonly metadataNamespace?: string };
+  readonly proxy: {
+    readonly type?: string;
+    readonly labels?: Record<string, string>;
+    readonly ipAddresses?: string[];
+    readonly metadataNamespace?: string;
+  };
   readonly meshConfig?: { readonly outboundTrafficPolicy?: { readonly mode?: string } };
   readonly calls: readonly SimulationCall[];
 }
 
 interface SimulationData {
-  readonly proxyDefaults: { readonly ipAddresses: string[]; readonly configNamespace: string; readonly dnsDomain: string; readonly id: string; readonly istioVersion: string };
+  readonly proxyDefaults: {
+    readonly ipAddresses: string[];
+    readonly configNamespace: string;
+    readonly dnsDomain: string;
+    readonly id: string;
+    readonly istioVersion: string;
+  };
   readonly callDefaults: { readonly path: string; readonly address: string };
   readonly cases: readonly SimulationCase[];
 }
@@ -53,7 +64,9 @@ export async function run(dir: string): Promise<CaseResult[]> {
 }
 
 function runCase(data: SimulationData, item: SimulationCase, folder: string): CaseResult[] {
-  const texts = [item.config, item.kubernetes].flatMap((source): YamlText[] => (source ? [{ file: 'case.yaml', text: textOf(folder, source) }] : []));
+  const texts = [item.config, item.kubernetes].flatMap((source): YamlText[] =>
+    source ? [{ file: 'case.yaml', text: textOf(folder, source) }] : [],
+  );
   const label = (call: SimulationCall, i: number) => `${item.id}/${i}-${call.name}`;
   const skip = skippedFeatures.find((feature) => feature.applies(item, texts.map((text) => text.text).join('\n')));
   if (skip) return item.calls.map((call, i) => ({ case: label(call, i), outcome: 'skipped', reason: skip.reason }));
