@@ -77,7 +77,11 @@ export function createBackends(): Backends {
         socket.on('data', (data) => socket.write(`${workload} ${data}`));
       });
       server.keepAliveTimeout = 60_000;
-      return { workload, port: await listen(server), close: () => void (server.closeAllConnections(), server.close()) };
+      const close = () => {
+        server.closeAllConnections();
+        server.close();
+      };
+      return { workload, port: await listen(server), close };
     },
     async tcp(workload) {
       const sockets = new Set<Socket>();

@@ -112,7 +112,11 @@ async function sendTcp(client: TestWorkload, step: Step, text: string): Promise<
       socket.destroy();
       resolve({ status: 200, headers: {}, body: String(data) });
     });
-    for (const event of ['error', 'close', 'timeout'] as const) socket.once(event, () => (socket.destroy(), resolve(noAnswer)));
+    const giveUp = () => {
+      socket.destroy();
+      resolve(noAnswer);
+    };
+    for (const event of ['error', 'close', 'timeout'] as const) socket.once(event, giveUp);
     socket.write(text);
   });
 }
