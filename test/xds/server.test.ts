@@ -1,14 +1,16 @@
 /** The server's end of aggregated xDS, asked by a scripted client over real connections. */
 import assert from 'node:assert/strict';
+import http2 from 'node:http2';
 import { connect } from 'node:net';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { GrpcAddress } from '#grpc/address.ts';
+import { frameMessage } from '#grpc/frame.ts';
 import { createGrpcServer, type GrpcServer } from '#grpc/server.ts';
 import { grpcCode } from '#grpc/status.ts';
 import { systemClock } from '#process/clock.ts';
 import { setLogLevel } from '#process/log.ts';
 import { typeUrls } from '#proto/type-url.ts';
-import type { DeltaResponse, StateResponse } from '#xds/messages.ts';
+import { adsMethods, type DeltaResponse, type StateResponse, writeDeltaRequest } from '#xds/messages.ts';
 import { log, node, ScriptedClient, ServedSets } from './scripted-peer.ts';
 
 setLogLevel('silent');
@@ -300,16 +302,17 @@ describe('bad clients are bounded and leave the others alone', () => {
     await silence(good, 'type.googleapis.com/still.there');
   });
 
-  it('keeps serving while connections break and one client never reads', async () => {
+  it('keeps serving while one client reads nothing and others break off', async () => {
     await serve();
     served.put(cluster, { a: 'x'.repeat(2_000_000) });
     assert.ok('port' in address);
-    // HTTP/2 preface, a SETTINGS frame that opens no window, then silence.
-    const lame = connect(address.port, '127.0.0.1');
-    lame.write(
-      Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.from([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0])]),
-    );
-    lame.on('error', () => {});
+    const stalled = http2.connect(`http://127.0.0.1:${address.port}`, { settings: { initialWindowSize: 0 } });
+    const call = stalled.request({ ':method': 'POST', ':path': adsMethods.delta, 'content-type': 'application/grpc' });
+    call.on('error', () => {});
+    call.write(frameMessage(writeDeltaRequest({ typeUrl: cluster, node, subscribe: [], unsubscribe: [], nonce: '' })));
+    await new Promise((resolve) => call.once('response', resolve));
+    const garbage = connect(address.port, '127.0.0.1', () => garbage.write(Buffer.alloc(5000, 0xff)));
+    garbage.on('error', () => {});
     const good = await client('delta');
     good.sendDelta({ typeUrl: cluster });
     let last = await good.delta.next();
@@ -319,7 +322,15 @@ describe('bad clients are bounded and leave the others alone', () => {
       last = await good.delta.next();
     }
     assert.match(texts(last).slice(0, 20), /^a=1919/);
-    lame.destroy();
+    const [first] = served.streams;
+    assert.equal(first?.blocked, true);
+    assert.match(
+      String(first?.typeStatus(cluster)?.subscription.unanswered?.changed[0]?.bytes).slice(0, 3),
+      /^xxx/,
+      'one response waits, and no other behind it',
+    );
+    stalled.destroy();
+    garbage.destroy();
   });
 
   it('holds nothing for a client that does not answer, and brings it to the newest state', async () => {

@@ -74,7 +74,8 @@ export class PushSchedule {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     const delay = this.#delay(waiting);
-    if (delay <= 0) detach(this.#run(waiting), this.#onError);
+    // Timers may fire a little early: for less than a tenth of a millisecond no further one is worth it.
+    if (delay < 0.1) detach(this.#run(waiting), this.#onError);
     else this.#cancelTimer = this.#clock.after(delay, () => this.#plan());
   }
 
@@ -84,8 +85,7 @@ export class PushSchedule {
     const longest = endpoints ? Math.min(maxEndpointGapMs, this.#timing.maxGapMs) : this.#timing.maxGapMs;
     const gap = Math.max(this.#timing.minGapMs, Math.min(this.#lastTook, longest));
     const debounce = endpoints ? 0 : this.#timing.debounceAfterMs;
-    // Timers may fire a little early: less than a tenth of a millisecond is not worth another one.
-    return Math.max(this.#lastEnd + gap, batch.since + debounce) - now - 0.1;
+    return Math.max(this.#lastEnd + gap, batch.since + debounce) - now;
   }
 
   async #run(batch: PushBatch): Promise<void> {
