@@ -83,12 +83,24 @@ export async function createStage(name: string): Promise<Stage> {
 export async function shows({ child, output }: Started, text: string): Promise<void> {
   while (!`${output.out}${output.err}`.includes(text)) {
     assert.ok(child.exitCode === null && child.signalCode === null, `ended before it said ${text}:\n${output.out}${output.err}`);
-    await new Promise((done) => {
-      child.stdout?.once('data', done);
-      child.stderr?.once('data', done);
-      child.once('close', done);
-    });
+    await somethingOf(child);
   }
+}
+
+/** Resolves with the next output of either stream, or the end. */
+function somethingOf(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    const sources = [
+      [child.stdout, 'data'],
+      [child.stderr, 'data'],
+      [child, 'close'],
+    ] as const;
+    const done = () => {
+      for (const [source, event] of sources) source?.off(event, done);
+      resolve();
+    };
+    for (const [source, event] of sources) source?.once(event, done);
+  });
 }
 
 export async function freePorts(count: number): Promise<number[]> {
