@@ -333,7 +333,6 @@ export interface ListenerTable {
   readonly defaultChain: ChainTable | undefined;
   readonly backlog: number;
   readonly bufferLimit: number;
-  readonly logs: readonly LogTable[];
 }
 
 export interface HostTable {

@@ -31,7 +31,7 @@ export const fieldRules: Readonly<Record<string, Readonly<Record<string, FieldRu
   // Listeners.
   [`${l}Listener`]: {
     ...read('name', 'address', 'additional_addresses', 'filter_chains', 'default_filter_chain', 'use_original_dst', 'bind_to_port'),
-    ...read('listener_filters', 'listener_filters_timeout', 'continue_on_listener_filters_timeout', 'traffic_direction', 'access_log'),
+    ...read('listener_filters', 'listener_filters_timeout', 'continue_on_listener_filters_timeout', 'traffic_direction'),
     ...read('tcp_backlog_size', 'per_connection_buffer_limit_bytes'),
     ...skip(stats, 'stat_prefix'),
     ...skip('describes, decides nothing', 'metadata'),

@@ -53,7 +53,6 @@ export function listenerFromBytes(bytes: Uint8Array, version: string): ListenerT
     defaultChain: listener.defaultFilterChain === undefined ? undefined : chainTable(listener.defaultFilterChain, listener.name),
     backlog: listener.tcpBacklogSize ?? 0,
     bufferLimit: listener.perConnectionBufferLimitBytes ?? 1024 * 1024,
-    logs: accessLogs(listener.accessLog),
   };
 }
 

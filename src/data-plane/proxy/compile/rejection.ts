@@ -1,4 +1,4 @@
-import type { DescMessage, Message } from '@bufbuild/protobuf';
+import type { DescMessage } from '@bufbuild/protobuf';
 import { fromBinary, type MessageShape } from '@bufbuild/protobuf';
 import type { Any, Duration } from '@bufbuild/protobuf/wkt';
 import { checkCoverage } from './coverage.ts';
@@ -38,6 +38,3 @@ export function durationMs(duration: Duration | undefined, fallback: number): nu
   if (duration === undefined) return fallback;
   return Number(duration.seconds) * 1000 + duration.nanos / 1e6;
 }
-
-/** Compilers get what they read as messages of one sort. */
-export type Known = Message;

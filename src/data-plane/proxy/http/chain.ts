@@ -23,7 +23,6 @@ export interface HttpChain {
   readonly loggedResponseFields: readonly { readonly name: string; readonly bytes: Uint8Array; readonly id: number }[];
   /** Bytes of request body kept for retries and mirrors. */
   readonly bufferLimit: number;
-  readonly mayBeHuge: boolean;
   routes(): RouteConfig | undefined;
 }
 
@@ -48,7 +47,6 @@ export function linkHttpChain(runtime: Runtime, table: HttpChainTable, place: Ch
     fault: fault?.fault === undefined ? undefined : compileFault(fault.fault),
     logs: runtime.logs.link(table.logs),
     loggedResponseFields: AccessLogs.responseFields(table.logs).map((name) => ({ name, bytes: Buffer.from(name), id: fieldIdOf(name) })),
-    mayBeHuge: table.maxHeadBytes > 64 * 1024,
     routes: inline === undefined ? () => runtime.routes.get(table.routeName) : () => inline,
   };
 }
