@@ -285,8 +285,9 @@ export const fieldRules: Readonly<Record<string, Readonly<Record<string, FieldRu
 
   // Clusters and endpoints.
   [`${c}Cluster`]: {
+    http2_protocol_options: 'the cluster is accepted and its requests are refused by name',
     ...read('name', 'type', 'eds_cluster_config', 'connect_timeout', 'lb_policy', 'load_assignment', 'max_requests_per_connection'),
-    ...read('circuit_breakers', 'common_http_protocol_options', 'http2_protocol_options', 'typed_extension_protocol_options'),
+    ...read('circuit_breakers', 'common_http_protocol_options', 'typed_extension_protocol_options'),
     ...read('dns_refresh_rate', 'dns_lookup_family', 'outlier_detection', 'upstream_bind_config', 'common_lb_config', 'transport_socket'),
     ...read('metadata', 'upstream_connection_options'),
     ...read('ring_hash_lb_config', 'maglev_lb_config', 'original_dst_lb_config', 'least_request_lb_config', 'round_robin_lb_config'),
@@ -295,7 +296,6 @@ export const fieldRules: Readonly<Record<string, Readonly<Record<string, FieldRu
       'the system resolver gives no lifetimes; names are asked again at the refresh rate',
       'respect_dns_ttl',
       'dns_failure_refresh_rate',
-      'dns_jitter',
     ),
     ...skip(tuning, 'cleanup_interval', 'wait_for_warm_on_init', 'preconnect_policy', 'per_connection_buffer_limit_bytes'),
     ...skip('HTTP/1.1 options change nothing a client could see', 'http_protocol_options'),
@@ -360,7 +360,7 @@ export const fieldRules: Readonly<Record<string, Readonly<Record<string, FieldRu
   },
   [`${core}TransportSocket`]: read('name', 'typed_config'),
   'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext': {
-    ...read('common_tls_context', 'sni', 'auto_host_sni', 'auto_sni_san_validation'),
+    ...read('common_tls_context', 'sni'),
     ...skip(tuning, 'max_session_keys', 'allow_renegotiation'),
   },
   'envoy.extensions.transport_sockets.tls.v3.CommonTlsContext': {
