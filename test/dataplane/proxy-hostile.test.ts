@@ -89,8 +89,14 @@ describe('hostile HTTP/1.1', () => {
   });
 
   test('a legal chunk extension passes', async () => {
-    const raw = await rig({ clusters: [clusterInit('e', [(await echo()).port])], routes: [{ match: prefix('/'), action: toCluster('e') }] });
-    const text = await exchange(raw.port, `${head('Transfer-Encoding: chunked\r\nConnection: close\r\n')}3;name="va;lue"\r\nabc\r\n0\r\n\r\n`);
+    const raw = await rig({
+      clusters: [clusterInit('e', [(await echo()).port])],
+      routes: [{ match: prefix('/'), action: toCluster('e') }],
+    });
+    const text = await exchange(
+      raw.port,
+      `${head('Transfer-Encoding: chunked\r\nConnection: close\r\n')}3;name="va;lue"\r\nabc\r\n0\r\n\r\n`,
+    );
     assert.equal(parseReply(text).status, 200);
     assert.match(text, /3;name="va;lue"\r\nabc\r\n0\r\n/);
     await raw.close();

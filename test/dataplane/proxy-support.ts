@@ -115,7 +115,8 @@ export async function rig(options: RigOptions): Promise<Rig> {
     ...options.proxy,
   });
   const take: Rig['take'] = (typeUrl, schema, name, init) => proxy.update(typeUrl, [resource(schema, name, init)], []);
-  for (const cluster of options.clusters) assert.equal(await take(types.cluster, ClusterSchema, cluster.name ?? "", { ...cluster }), undefined);
+  for (const cluster of options.clusters)
+    assert.equal(await take(types.cluster, ClusterSchema, cluster.name ?? '', { ...cluster }), undefined);
   const virtualHosts = options.virtualHosts ?? [{ name: 'all', domains: ['*'], routes: [...(options.routes ?? [])] }];
   assert.equal(await take(types.route, RouteConfigurationSchema, 'main', { name: 'main', virtualHosts: [...virtualHosts] }), undefined);
   const filter = managerFilter({ routeSpecifier: { case: 'rds', value: { routeConfigName: 'main' } }, ...options.manager });
