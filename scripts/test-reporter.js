@@ -2,14 +2,20 @@
  * Reporter of `npm test`: one line per file, failures in full by Node's spec reporter, the skipped tests with their
  * reasons, then the closing lines of Node's runner. Sets the exit code when nothing ran.
  */
+import { readdirSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { Readable } from 'node:stream';
 import { spec } from 'node:test/reporters';
+
+/** A test file may take this long as a whole. */
+const longestFileSeconds = Number(process.env.MESHWRIGHT_TEST_FILE_SECONDS ?? 240);
 
 /** Characters kept of what a failing file printed. */
 const maxOutput = 8000;
 
 export default async function* report(source) {
+  const watch = setInterval(endStuckFiles, 10_000);
+  watch.unref();
   const files = new Map();
   const skips = new Map();
   const output = new Map();
@@ -55,6 +61,36 @@ export default async function* report(source) {
   yield '\n';
   yield* skipLines(skips);
   yield* Readable.from(kept).compose(new spec());
+}
+
+/**
+ * Node's time limit ends tests, not files: one whose tests are over but which never exits would hold up the whole run.
+ * Ends test processes of ours that are older than a file may be, where /proc tells their age.
+ */
+function endStuckFiles() {
+  try {
+    const now = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
+    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+      const stat = statOf(pid);
+      if (!stat || Number(stat[1]) !== process.pid || now - Number(stat[19]) / 100 < longestFileSeconds) continue;
+      process.stderr.write(
+        `test: ended ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').at(-2)}, which ran for over ${longestFileSeconds} s\n`,
+      );
+      process.kill(Number(pid), 'SIGKILL');
+    }
+  } catch {
+    // No /proc here, or the process ended by itself.
+  }
+}
+
+/** Fields of /proc/PID/stat after the name: state, parent, ...; the 20th is the start in ticks. */
+function statOf(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return undefined;
+  }
 }
 
 function isFileItself(data) {
