@@ -6,7 +6,7 @@ import type { Route, VirtualHost } from '#proto/gen/envoy/config/route/v3/route_
 import { scopeFor } from '#translate/scope.ts';
 import { describeChain, describeChainMiss } from './explain/chains.ts';
 import { type Destination, destinationsOf } from './explain/destinations.ts';
-import { effectsOf } from './explain/effects.ts';
+import { effectsOf, faultsOf } from './explain/effects.ts';
 import { callFor, type ExplainQuestion } from './explain/question.ts';
 import { rivalSteps } from './explain/rivals.ts';
 import type { ExplainStep, OriginText } from './explain/step.ts';
@@ -42,7 +42,8 @@ export function explainRequest(snapshot: MeshSnapshot, proxy: MeshProxy, questio
   const config = configFor(snapshot, proxy);
   const outcome = simulate(config, call);
   const origin = outcome.route ? originOf(outcome.route) : outcome.chain && chainOrigin(outcome.chain).origin;
-  const destinations = outcome.error ? [] : destinationsOf(config, outcome);
+  const isAborted = outcome.route !== undefined && faultsOf(outcome.route).some((fault) => fault.kind === 'abort' && fault.isForAll);
+  const destinations = outcome.error || isAborted ? [] : destinationsOf(config, outcome);
   const steps = [
     ...listenerSteps(outcome, call, target.reason),
     ...chainSteps(outcome, call),
@@ -265,8 +266,12 @@ function summaryOf(question: ExplainQuestion, outcome: Outcome, destinations: re
   const action = outcome.route?.action;
   if (action?.case === 'directResponse') return `${request} is answered by the proxy itself with status ${action.value.status}.`;
   if (action?.case === 'redirect') return `${request} is answered by the proxy itself with a redirect.`;
+  const faults = outcome.route ? faultsOf(outcome.route) : [];
+  const injected = faults.map(({ text, share, isForAll }) => (isForAll ? text : `${text} (${share})`)).join(' and ');
+  const withFault = injected === '' ? '' : `, with the fault: ${injected}`;
+  if (faults.some((fault) => fault.kind === 'abort' && fault.isForAll)) return `${request} is answered by the proxy itself${withFault}.`;
   const shares = destinations.map(({ cluster, weightPercent }) =>
     destinations.length === 1 ? cluster : `${Math.round(weightPercent * 100) / 100} % ${cluster}`,
   );
-  return shares.length === 0 ? `${request} goes nowhere.` : `${request} goes to ${shares.join(', ')}.`;
+  return shares.length === 0 ? `${request} goes nowhere.` : `${request} goes to ${shares.join(', ')}${withFault}.`;
 }

@@ -44,21 +44,34 @@ function percentText(percent: FractionalPercent | undefined): string {
   return `${(percent?.numerator ?? 0) / scale[percent?.denominator ?? FractionalPercent_DenominatorType.HUNDRED]} %`;
 }
 
-function faultSteps(route: Route): ExplainStep[] {
+/** A fault that the route injects, and what share of its requests gets it. */
+export interface Fault {
+  readonly kind: 'delay' | 'abort';
+  /** `delay 7s`, `abort with 500`, `abort with gRPC status 14`. */
+  readonly text: string;
+  readonly isForAll: boolean;
+  /** `10 %` */
+  readonly share: string;
+}
+
+/** The delay before the abort, as they happen; empty without faults. */
+export function faultsOf(route: Route): readonly Fault[] {
   const fault = unpacked(route.typedPerFilterConfig['envoy.filters.http.fault'], HTTPFaultSchema);
   const delay = fault?.delay?.faultDelaySecifier;
   const abort = fault?.abort?.errorType;
-  return [
-    ...(delay?.case === 'fixedDelay'
-      ? [applied('fault', `delay ${timeText(delay.value)}`, `for ${percentText(fault?.delay?.percentage)} of the requests`)]
-      : []),
-    ...(abort?.case === 'httpStatus'
-      ? [applied('fault', `abort with ${abort.value}`, `for ${percentText(fault?.abort?.percentage)} of the requests`)]
-      : []),
-    ...(abort?.case === 'grpcStatus'
-      ? [applied('fault', `abort with gRPC status ${abort.value}`, `for ${percentText(fault?.abort?.percentage)} of the requests`)]
-      : []),
-  ];
+  const faults: Fault[] = [];
+  const add = (kind: Fault['kind'], text: string, percentage: FractionalPercent | undefined) => {
+    const share = percentText(percentage);
+    if (share !== '0 %') faults.push({ kind, text, share, isForAll: share === '100 %' });
+  };
+  if (delay?.case === 'fixedDelay') add('delay', `delay ${timeText(delay.value)}`, fault?.delay?.percentage);
+  if (abort?.case === 'httpStatus') add('abort', `abort with ${abort.value}`, fault?.abort?.percentage);
+  if (abort?.case === 'grpcStatus') add('abort', `abort with gRPC status ${abort.value}`, fault?.abort?.percentage);
+  return faults;
+}
+
+function faultSteps(route: Route): ExplainStep[] {
+  return faultsOf(route).map(({ text, share }) => applied('fault', text, `for ${share} of the requests`));
 }
 
 function corsSteps(route: Route): ExplainStep[] {
