@@ -2,13 +2,13 @@ import type { Clock } from '#base/clock.ts';
 import { messageOf } from '#base/fault.ts';
 import { type Problem, sortProblems } from '#base/problem.ts';
 import { createGraph } from '#collection/collection.ts';
-import type { Graph, InputCollection } from '#collection/graph.ts';
+import type { Collection, Graph, InputCollection } from '#collection/graph.ts';
 import type { Logger } from '#process/log.ts';
 import type { KindDefinition } from '#resources/kind.ts';
 import { kinds } from '#resources/kinds.ts';
 import type { Resource } from '#resources/object.ts';
 import { createHolder } from './holder.ts';
-import { objectKey, type Source } from './source.ts';
+import type { Source } from './source.ts';
 import { createStatusWriter } from './status-writer.ts';
 
 /** Every configuration object, decoded and kept up to date, with its problems. */
@@ -16,7 +16,7 @@ export interface Config {
   /** The graph that the collections belong to; derive from them in it. */
   readonly graph: Graph;
   /** The valid resources of a kind by `namespace/name`. Of an object that has become invalid the last valid state stays. */
-  collection<Spec>(kind: KindDefinition<Spec>): InputCollection<Resource<Spec>>;
+  collection<Spec>(kind: KindDefinition<Spec>): Collection<Resource<Spec>>;
   /** All problems: of files, of objects, and those reported. Sorted for people. */
   problems(): readonly Problem[];
   /** Problems of one object (`VirtualService/default/reviews`), errors first. */
@@ -71,7 +71,7 @@ export function createConfig(options: ConfigOptions): Config {
     collection: <Spec>(kind: KindDefinition<Spec>) => {
       const input = inputs.get(kind.kind);
       if (!input) throw new TypeError(`kind ${kind.kind} is not among the kinds of configuration`);
-      return input as unknown as InputCollection<Resource<Spec>>;
+      return input as Collection<Resource<unknown>> as Collection<Resource<Spec>>;
     },
     problems: () => sortProblems(holder.problems()),
     problemsOf: (key) => sortProblems(holder.problemsOf(key)),
@@ -101,9 +101,4 @@ export function createConfig(options: ConfigOptions): Config {
       );
     },
   };
-}
-
-/** The key of a decoded resource in problems and reports. */
-export function resourceKey(resource: Resource<unknown>): string {
-  return objectKey({ kind: resource.kind, namespace: resource.metadata.namespace, name: resource.metadata.name });
 }

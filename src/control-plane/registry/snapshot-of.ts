@@ -1,5 +1,5 @@
 import { createGraph } from '#collection/collection.ts';
-import type { Graph, InputCollection } from '#collection/graph.ts';
+import type { Collection, Graph } from '#collection/graph.ts';
 import { defaultMeshConfig, type MeshConfig } from '#mesh/mesh-config.ts';
 import type { MeshSnapshot } from '#mesh/snapshot.ts';
 import { endpointSliceKind } from '#resources/core/endpoint-slice.ts';
@@ -16,7 +16,7 @@ import { deriveMesh, type MeshInputs } from './derive.ts';
 import { createSnapshotBuilder } from './snapshot-builder.ts';
 
 /** The collection of one kind's resources, wherever they come from. */
-export type CollectionOf = <Spec>(kind: KindDefinition<Spec>) => InputCollection<Resource<Spec>>;
+export type CollectionOf = <Spec>(kind: KindDefinition<Spec>) => Collection<Resource<Spec>>;
 
 /** The inputs of the mesh, each taken from the collection of its kind. */
 export function meshInputs(collectionOf: CollectionOf): MeshInputs {

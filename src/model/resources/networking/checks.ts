@@ -38,10 +38,6 @@ function isDomain(text: string, first: RegExp): boolean {
   return isEachValid && !/^\d+$/.test(labels.at(-1) ?? '');
 }
 
-export function checkFqdn(host: string, path: Path, report: Report): void {
-  if (!isFqdn(host)) report('MW0201', path, host === '' ? 'the host is empty' : `\`${host}\` is not a valid host name`);
-}
-
 export function checkPort(port: number | undefined, path: Path, report: Report): void {
   if (port === undefined || !Number.isInteger(port) || port < 1 || port > 65535) {
     report('MW0202', path, `expected a port from 1 to 65535, found ${port ?? 'none'}`);

@@ -58,12 +58,12 @@ function checkMatches(matches: readonly HttpMatchRequest[], known: readonly Know
 }
 
 /** A match without its name, which decides nothing. */
-function conditions({ name: _, statPrefix: __, ...rest }: HttpMatchRequest): object {
+function conditions({ name: _, statPrefix: __, ...rest }: HttpMatchRequest): Omit<HttpMatchRequest, 'name' | 'statPrefix'> {
   return rest;
 }
 
 function matchesAll(match: HttpMatchRequest): boolean {
-  const { uri, ...others } = conditions(match) as HttpMatchRequest;
+  const { uri, ...others } = conditions(match);
   const isAny = uri === undefined || uri.prefix === '/' || uri.regex === '.*' || uri.regex === '/.*';
   return (
     isAny && Object.values(others).every((value) => value === undefined || value === false || (Array.isArray(value) && value.length === 0))
@@ -72,8 +72,8 @@ function matchesAll(match: HttpMatchRequest): boolean {
 
 /** Whether `wide` is a shorter path prefix of `narrow` under otherwise equal conditions. */
 function takesPrefix(wide: HttpMatchRequest, narrow: HttpMatchRequest): boolean {
-  const { uri: wideUri, ...wideRest } = conditions(wide) as HttpMatchRequest;
-  const { uri: narrowUri, ...narrowRest } = conditions(narrow) as HttpMatchRequest;
+  const { uri: wideUri, ...wideRest } = conditions(wide);
+  const { uri: narrowUri, ...narrowRest } = conditions(narrow);
   if (wideUri?.prefix === undefined || !deepEqual(wideRest, narrowRest)) return false;
   return (narrowUri?.prefix ?? narrowUri?.exact ?? '').startsWith(wideUri.prefix);
 }
