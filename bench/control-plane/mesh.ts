@@ -9,12 +9,14 @@ export interface MeshShape {
   readonly endpointsPerService: number;
   /** Services stay in their namespace (`exportTo: .`), but for the shared one. */
   readonly scoped: boolean;
+  /** Whether every second service has a DestinationRule with a subset. */
+  readonly subsets: boolean;
 }
 
 /** Thousand services of which each proxy sees a hundred; hundred services that all see. */
 export const shapes = {
-  scoped: { namespaces: 10, servicesPerNamespace: 100, endpointsPerService: 34, scoped: true },
-  all: { namespaces: 10, servicesPerNamespace: 10, endpointsPerService: 2, scoped: false },
+  scoped: { namespaces: 10, servicesPerNamespace: 100, endpointsPerService: 20, scoped: true, subsets: true },
+  all: { namespaces: 10, servicesPerNamespace: 10, endpointsPerService: 2, scoped: false, subsets: false },
 } as const satisfies Record<string, MeshShape>;
 
 export type ShapeName = keyof typeof shapes;
@@ -34,6 +36,7 @@ export function meshObjects(shape: MeshShape): Resource<unknown>[] {
   for (let ns = 0; ns < shape.namespaces; ns++) {
     for (let s = 0; s < shape.servicesPerNamespace; s++) {
       const isShared = ns === 0 && s < 2;
+      if (shape.subsets && s % 2 === 1) objects.push(destinationRule(`s${s}`, `ns${ns}`));
       objects.push(...pods(`s${s}`, `ns${ns}`, ns, s, shape.endpointsPerService));
       objects.push(
         service(`s${s}`, `ns${ns}`, ns * 256 + s, shape.scoped && !isShared),
@@ -55,6 +58,13 @@ export function virtualService(weight: number): Resource<unknown> {
   const destination = (host: string, share: number) => ({ destination: { host }, weight: share });
   const spec = { hosts: [sharedHost], http: [{ route: [destination(sharedHost, weight), destination(otherHost, 100 - weight)] }] };
   return decode({ apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata: { name: 'shared', namespace: 'ns0' }, spec });
+}
+
+function destinationRule(name: string, namespace: string): Resource<unknown> {
+  const connectionPool = { http: { http2MaxRequests: 1000, maxRequestsPerConnection: 10 }, tcp: { maxConnections: 100 } };
+  const trafficPolicy = { connectionPool, outlierDetection: { consecutive5xxErrors: 7, interval: '30s' } };
+  const spec = { host: name, trafficPolicy, subsets: [{ name: 'v1', labels: { version: 'v1' } }] };
+  return decode({ apiVersion: 'networking.istio.io/v1', kind: 'DestinationRule', metadata: { name, namespace }, spec });
 }
 
 function service(name: string, namespace: string, address: number, scoped: boolean): Resource<unknown> {
