@@ -131,7 +131,9 @@ export function serve(name, routes) {
 async function answer(routes, incoming, response) {
   const url = new URL(incoming.url, 'http://localhost');
   try {
-    const paths = routes.map(([method, pattern, handler]) => ({ method, handler, match: pattern.exec(url.pathname) })).filter((r) => r.match);
+    const paths = routes
+      .map(([method, pattern, handler]) => ({ method, handler, match: pattern.exec(url.pathname) }))
+      .filter((r) => r.match);
     const route = paths.find(({ method }) => method === incoming.method || (method === 'GET' && incoming.method === 'HEAD'));
     if (!route) throw paths.length > 0 ? new HttpError(405, 'method not allowed') : new HttpError(404, `nothing here at ${url.pathname}`);
     await route.handler({ incoming, response, params: route.match.slice(1), url });

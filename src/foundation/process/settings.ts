@@ -57,7 +57,6 @@ export const settingsTable = {
   graceMs: whole('MESHWRIGHT_GRACE', 5_000, 'ms', 'time from SIGTERM to SIGKILL for a joined program'),
   drainMs: whole('MESHWRIGHT_DRAIN', 500, 'ms', 'time between leaving the mesh and stopping a joined program'),
   trafficRps: whole('MESHWRIGHT_TRAFFIC_RPS', 5, 'per second', 'requests a second that the demo sends to its product page'),
-  demoPort: whole('MESHWRIGHT_DEMO_PORT', 16490, 'port', 'port on 127.0.0.1 where the demo can be entered as well'),
   metricSeries: whole('MESHWRIGHT_METRIC_SERIES', 2_000, 'count', 'most label combinations an agent keeps per metric'),
 } as const;
 
@@ -105,7 +104,6 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     graceMs: read(t.graceMs),
     drainMs: read(t.drainMs),
     trafficRps: read(t.trafficRps),
-    demoPort: read(t.demoPort),
     metricSeries: read(t.metricSeries),
   };
   return { settings, problems };
