@@ -64,7 +64,7 @@ describe('access', () => {
           ref: { kind: 'VirtualService', namespace: 'default', name: 'reviews' },
           protocol: 'http',
           index: 0,
-          resourceVersion: '1',
+          generation: 1,
           destinations: [{ host: 'reviews', subset: 'v1', weight: 100 }],
         },
       ],

@@ -282,7 +282,7 @@ export const SplitRoute = Type.Object({
   protocol: Type.Union([Type.Literal('http'), Type.Literal('tcp'), Type.Literal('tls')]),
   index: Type.Integer(),
   title: Type.String({ description: 'Name of the route or its match in words' }),
-  resourceVersion: Type.String(),
+  generation: Type.Integer({ description: 'Of the VirtualService; 0 when it does not exist' }),
   destinations: list(SplitDestination),
 });
 export type SplitRoute = Static<typeof SplitRoute>;
@@ -292,7 +292,7 @@ export const SplitRequest = Type.Object({
   ref: ObjectRef,
   protocol: Type.Union([Type.Literal('http'), Type.Literal('tcp'), Type.Literal('tls')]),
   index: Type.Integer({ minimum: 0 }),
-  resourceVersion: Type.String({ description: 'From the split that was shown; empty to create' }),
+  generation: Type.Integer({ minimum: 0, description: 'From the split that was shown: another one now means that somebody changed it' }),
   destinations: Type.Array(SplitDestination, { minItems: 1, maxItems: 64 }),
   dryRun: Type.Boolean({ default: false }),
 });

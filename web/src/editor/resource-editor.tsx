@@ -61,9 +61,11 @@ function Editing({ text, resourceVersion, problems, object }: EditingProps) {
 
   // Somebody else's change is taken over as long as nothing was typed.
   useEffect(() => {
-    if (!moved || draft !== base.text) return;
+    if (!moved) return;
+    // Often only the status moved on: what is being typed still stands on the same text.
+    if (text !== base.text && draft !== base.text) return;
     setBase({ text, resourceVersion });
-    setDraft(text);
+    if (draft === base.text) setDraft(text);
   }, [moved, draft, base.text, text, resourceVersion]);
 
   const takeTheirs = () => {
@@ -100,7 +102,7 @@ function Editing({ text, resourceVersion, problems, object }: EditingProps) {
   const marks = error?.problems ?? (changed ? [] : problems);
   return (
     <>
-      {moved && draft !== base.text && (
+      {moved && text !== base.text && draft !== base.text && (
         <div className="notice warn" role="alert">
           <p>The object was changed by someone else while you were editing.</p>
           <Button onClick={takeTheirs}>Discard mine, show theirs</Button>

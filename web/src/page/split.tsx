@@ -29,9 +29,9 @@ export function Split({
   const [busy, setBusy] = useState(false);
   const writable = useWritable();
   const shown = draft ?? route.destinations;
-  const { ref, protocol, index, resourceVersion } = route;
+  const { ref, protocol, index, generation } = route;
   const send = (dryRun: boolean, destinations: readonly SplitDestination[]) =>
-    request<WriteAnswer>('POST', '/splits', { ref, protocol, index, resourceVersion, destinations, dryRun });
+    request<WriteAnswer>('POST', '/splits', { ref, protocol, index, generation, destinations, dryRun });
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: asked again when the draft settles, with what it was made from
   useEffect(() => {
@@ -48,7 +48,7 @@ export function Split({
       old = true;
       clearTimeout(timer);
     };
-  }, [draft, writable, resourceVersion]);
+  }, [draft, writable, generation]);
 
   const apply = () => {
     if (!draft) return;

@@ -177,7 +177,7 @@ function workloadGraphNode(state: Context['state'], node: WorkloadNode, rejects:
 /** Seen in traffic only: outside the mesh, or gone since. */
 function strayNode(state: Context['state'], id: string): GraphNode {
   const [sort = '', namespace = '', name = ''] = id.split('/');
-  const numbers = state.numbers(id);
+  const numbers = state.numbers(id === outsideClients ? outOf(id) : id);
   const shown = { id, health: healthOf(numbers), problems: 0, numbers };
   if (id === outsideClients) return { ...shown, kind: 'outside', name: 'clients outside', namespace: '' };
   if (sort === 'outside') return { ...shown, kind: 'outside', name: id.slice('outside/'.length), namespace: '' };

@@ -35,28 +35,23 @@ export function splitRoutes(app: Api, context: Context): void {
     },
     async (request) => {
       requireWriter(request, sessions);
-      const { ref, dryRun, resourceVersion, destinations } = request.body;
+      const { ref, dryRun, generation, destinations } = request.body;
       if (ref.kind !== 'VirtualService') throw refusal(400, 'bad_request', `${ref.kind} has no weights.`, 'Name a VirtualService.');
       const total = destinations.reduce((sum, destination) => sum + destination.weight, 0);
       if (total !== 100)
         throw refusal(422, 'weights', `The weights add up to ${total}, expected 100.`, 'Give each destination its share in percent.');
       const stored = await sources.resources.get(ref);
-      if (resourceVersion && !stored)
-        throw refusal(
-          404,
-          'not_found',
-          `VirtualService ${ref.namespace}/${ref.name} does not exist.`,
-          'It was deleted meanwhile: read the splits again.',
-        );
-      if (!resourceVersion && stored)
-        throw refusal(
-          409,
-          'conflict',
-          `VirtualService ${ref.namespace}/${ref.name} exists already.`,
-          'Read the splits again: somebody created it meanwhile.',
-        );
+      if ((stored?.metadata.generation ?? 0) !== generation) {
+        const found = stored ? `has generation ${stored.metadata.generation}` : 'does not exist';
+        const message = `VirtualService ${ref.namespace}/${ref.name} ${found}, the split that was shown has generation ${generation}.`;
+        throw refusal(409, 'conflict', message, 'Read the splits again: somebody changed it meanwhile.');
+      }
       const object = stored ? withWeights(stored, request.body) : newVirtualService(request.body);
-      const options = { dryRun, fieldValidation: 'Strict', ...(stored ? { resourceVersion } : {}) } as const;
+      const options = {
+        dryRun,
+        fieldValidation: 'Strict',
+        ...(stored?.metadata.resourceVersion ? { resourceVersion: stored.metadata.resourceVersion } : {}),
+      } as const;
       const { change, warnings } = await writeOne(sources.resources, object, options);
       return writeAnswer(dryRun, [change], warnings);
     },
@@ -90,7 +85,7 @@ function splitsOf({ sources }: Context, node: ServiceNode): SplitRoute[] {
     weight: index ? even : 100 - even * (subsets.length - 1),
   }));
   const ref = { kind: 'VirtualService', namespace: service.namespace, name: service.name };
-  return [{ ref, exists: false, protocol: 'http', index: 0, title: 'all requests', resourceVersion: '', destinations: weights }];
+  return [{ ref, exists: false, protocol: 'http', index: 0, title: 'all requests', generation: 0, destinations: weights }];
 }
 
 interface Weighted {
@@ -115,7 +110,7 @@ function splitRoute(
   used: SplitDestination[],
   subsets: readonly string[],
 ): SplitRoute {
-  const { namespace, name, resourceVersion } = owner.metadata;
+  const { namespace, name, generation } = owner.metadata;
   const first = used[0];
   const offered = first
     ? subsets
@@ -129,7 +124,7 @@ function splitRoute(
     protocol,
     index,
     title: http?.name || (http?.match?.length ? describeMatch(http.match) : 'all requests'),
-    resourceVersion,
+    generation,
     destinations: [...used, ...offered],
   };
 }

@@ -23,8 +23,7 @@ export const outOf = (workload: string) => `out:${workload}`;
 export function keysFor(ends: Ends): readonly string[] {
   const source = ends.source ? workloadId(ends.source.namespace, ends.source.name) : outsideClients;
   const service = ends.service ? serviceId(ends.service.namespace, ends.service.name) : `outside/${ends.host}`;
-  const keys = [meshKey, edgeId(source, service), service];
-  if (ends.source) keys.push(outOf(source));
+  const keys = [meshKey, edgeId(source, service), service, outOf(source)];
   if (ends.destination) {
     const destination = workloadId(ends.destination.namespace, ends.destination.name);
     keys.push(edgeId(service, destination), edgeId(source, destination), destination);
