@@ -13,6 +13,7 @@ import { fileSource } from '#config/file-source.ts';
 import { kubeSource } from '#config/kube-source.ts';
 import type { Source } from '#config/source.ts';
 import { storeSource } from '#config/store-source.ts';
+import { formatGrpcAddress } from '#grpc/address.ts';
 import { createKubeClient } from '#kube/client.ts';
 import { loadKubeconfig } from '#kube/kubeconfig.ts';
 import { createReflectors } from '#kube/reflector.ts';
@@ -113,7 +114,7 @@ async function compose(options: ControlPlaneOptions, stateDir: string, stack: As
   onStep(`configuration read: ${meshState.current().services.length} services, ${config.problems().length} problems`);
 
   const pilot = await startPilot(settings, config, meshState, stack);
-  onStep(`discovery (xDS) on 127.0.0.1:${settings.xdsPort}`);
+  onStep(`discovery (xDS) on ${pilot.xdsAddress}`);
 
   const page = await startPage(
     { settings, stateDir, kubeconfig, api, config, meshState, pilot: pilot.pilot, onProxies: pilot.onChange },
@@ -130,9 +131,9 @@ async function compose(options: ControlPlaneOptions, stateDir: string, stack: As
     startedAt: systemClock.now(),
     kubeconfig,
     apiUrl: api.url,
-    xdsAddress: `127.0.0.1:${settings.xdsPort}`,
+    xdsAddress: pilot.xdsAddress,
     pageUrl: page.url,
-    debugUrl: `http://127.0.0.1:${settings.debugPort}`,
+    debugUrl: pilot.debugUrl,
     runtimeDir,
   };
   writeRuntimeFile(stateDir, runtime);
@@ -189,6 +190,9 @@ function otherApiServer(kubeconfig: string, signal: AbortSignal): Source {
 
 interface RunningPilot {
   readonly pilot: Pilot;
+  /** `host:port`, as bound. */
+  readonly xdsAddress: string;
+  readonly debugUrl: string;
   /** Registers who wants to know that a proxy's state changed. */
   onChange(listener: () => void): void;
 }
@@ -208,11 +212,17 @@ async function startPilot(settings: Settings, config: Config, meshState: MeshSta
     },
   });
   stack.defer(() => pilot.close());
-  await pilot.listen({ host: '127.0.0.1', port: settings.xdsPort });
+  const xds = await pilot.listen({ host: '127.0.0.1', port: settings.xdsPort });
   const debug = await serveDebugPages(pilot, { host: '127.0.0.1', port: settings.debugPort, log: logger('pilot') });
   stack.defer(() => debug.close());
   stack.defer(followAnalysis(config, meshState));
-  return { pilot, onChange: (listener) => void listeners.add(listener) };
+  const { host, port } = debug.address;
+  return {
+    pilot,
+    xdsAddress: formatGrpcAddress(xds),
+    debugUrl: `http://${host}:${port}`,
+    onChange: (listener) => void listeners.add(listener),
+  };
 }
 
 /** Tells the authors of the objects behind rejected resources what a proxy said of them. */
