@@ -79,8 +79,11 @@ describe('streams', () => {
     const { socket, messages, until } = await connect('proxies');
     await stage.clock.advance(4_000);
     socket.send('edges');
-    // The request's answer comes after the message was handled: both take the same loop.
-    for (let turn = 0; turn < 20 && !messages.some((message) => message.type === 'traffic'); turn++) await stage.clock.advance(1_000);
+    // When the server has read the message is not to be seen from here: so there are changes until it has.
+    for (let turn = 0; turn < 400 && !messages.some((message) => message.type === 'traffic'); turn++) {
+      stage.mesh.breakAgent('productpage-v1', turn % 20 < 10 ? 'dead' : 'well');
+      await stage.clock.advance(1_000);
+    }
     const { set } = await until('traffic');
     assert.ok(
       Object.keys(set).every((key) => key.includes('>')),
