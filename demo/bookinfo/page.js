@@ -28,7 +28,7 @@ button { cursor: pointer; } :focus-visible { outline: 2px solid var(--accent); o
 export function productPage({ product, details, reviews, user }) {
   return layout(
     product.title,
-    `<h1>${escape(product.title)}</h1>
+    `<h1>${escapeHtml(product.title)}</h1>
 <p>${product.descriptionHtml}</p>
 <div class="columns">
 <section class="card"><h2>Book details</h2>${detailsBlock(details)}</section>
@@ -51,13 +51,13 @@ export function startPage() {
 function layout(title, body, account) {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escape(title)}</title><style>${style}</style></head>
+<title>${escapeHtml(title)}</title><style>${style}</style></head>
 <body><header><a href="/productpage">Bookinfo</a>${account}</header><main>${body}</main></body></html>
 `;
 }
 
 function accountBlock(user) {
-  if (user) return `<span>Signed in as <b id="user">${escape(user)}</b> · <a href="/logout">Sign out</a></span>`;
+  if (user) return `<span>Signed in as <b id="user">${escapeHtml(user)}</b> · <a href="/logout">Sign out</a></span>`;
   return `<form method="post" action="/login"><label for="username">User</label>
 <input id="username" name="username" autocomplete="username" required maxlength="64" size="12"><button>Sign in</button></form>`;
 }
@@ -72,17 +72,17 @@ function detailsBlock(details) {
     ['ISBN-10', details['ISBN-10']],
     ['ISBN-13', details['ISBN-13']],
   ];
-  return `<dl>${rows.map(([name, value]) => `<dt>${name}</dt><dd>${escape(value)}</dd>`).join('')}</dl>`;
+  return `<dl>${rows.map(([name, value]) => `<dt>${name}</dt><dd>${escapeHtml(value)}</dd>`).join('')}</dl>`;
 }
 
 function reviewsBlock(reviews) {
   if (reviews?.error) return errorBlock(reviews.error);
   const quotes = (reviews.reviews ?? []).map(
     ({ text, reviewer, rating }) =>
-      `<blockquote><p>${escape(text)}</p><footer>${escape(reviewer)}</footer>${ratingBlock(rating)}</blockquote>`,
+      `<blockquote><p>${escapeHtml(text)}</p><footer>${escapeHtml(reviewer)}</footer>${ratingBlock(rating)}</blockquote>`,
   );
-  const cluster = reviews.clustername ? ` in ${escape(reviews.clustername)}` : '';
-  return `${quotes.join('')}<p class="by">Reviews served by <b id="reviews-by">${escape(reviews.podname)}</b>${cluster}</p>`;
+  const cluster = reviews.clustername ? ` in ${escapeHtml(reviews.clustername)}` : '';
+  return `${quotes.join('')}<p class="by">Reviews served by <b id="reviews-by">${escapeHtml(reviews.podname)}</b>${cluster}</p>`;
 }
 
 function ratingBlock(rating) {
@@ -94,10 +94,10 @@ function ratingBlock(rating) {
 }
 
 function errorBlock(message) {
-  return `<p class="error" role="status">${escape(message)}</p>`;
+  return `<p class="error" role="status">${escapeHtml(message)}</p>`;
 }
 
-function escape(value) {
+function escapeHtml(value) {
   const names = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
   return String(value ?? '').replace(/[&<>"']/g, (character) => names[character]);
 }

@@ -132,12 +132,15 @@ function toObject(value: unknown, path: string): KubeObject {
     throw new Fault('demo-file', `${path} holds something that is no object`);
   }
   const { apiVersion, kind, metadata } = value;
-  return {
+  const object = {
     ...value,
     apiVersion: String(apiVersion),
     kind: String(kind),
     metadata: { ...metadata, name: String(metadata.name), namespace: 'default' },
   };
+  // As kubectl would have left it: `kubectl apply` of a changed file then needs no warning.
+  const annotations = { 'kubectl.kubernetes.io/last-applied-configuration': `${JSON.stringify(object)}\n` };
+  return { ...object, metadata: { ...object.metadata, annotations } };
 }
 
 /** Keeps one workload running until `signal` aborts: a killed one is started again. Resolves when it is gone. */
