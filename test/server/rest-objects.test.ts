@@ -65,6 +65,8 @@ describe('objects', () => {
     assert.equal((await view()).yaml, changed);
     const again = (await apply(changed)).body as WriteAnswer;
     assert.equal(again.changes[0]?.action, 'unchanged');
+    assert.equal((await apply(yaml, { generation: 1, dryRun: true })).status, 409, 'another generation');
+    assert.equal((await apply(yaml, { generation: 2, dryRun: true })).status, 200, 'this generation, whatever the version');
     const late = await apply(yaml, { resourceVersion });
     assert.equal(late.status, 409, late.text);
     assert.match((late.body as ApiError).message, /changed by someone else/);

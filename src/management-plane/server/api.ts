@@ -266,6 +266,7 @@ export const WriteRequest = Type.Object({
   dryRun: Type.Boolean({ default: false }),
   fieldValidation: Type.Optional(FieldValidation),
   resourceVersion: Type.Optional(Type.String({ description: 'Only with one document: refuse when the stored object has another version' })),
+  generation: Type.Optional(Type.Integer({ description: 'The same for the specification alone: a written status does not matter' })),
 });
 export type WriteRequest = Static<typeof WriteRequest>;
 

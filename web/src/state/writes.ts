@@ -44,7 +44,7 @@ export async function undo(changes: readonly Change[]): Promise<void> {
         : await request<WriteAnswer>('POST', '/resources', {
             yaml: change.before,
             fieldValidation: 'Warn',
-            ...(change.action === 'update' ? { resourceVersion: change.resourceVersion } : {}),
+            ...(change.action === 'update' ? { generation: change.generation } : {}),
           });
     back.push(...answer.changes);
   }

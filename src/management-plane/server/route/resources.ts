@@ -131,14 +131,14 @@ export function resourceRoutes(app: Api, context: Context): void {
     },
     async (request) => {
       requireWriter(request, sessions);
-      const { yaml, dryRun, fieldValidation = 'Strict', resourceVersion } = request.body;
+      const { yaml, dryRun, fieldValidation = 'Strict', resourceVersion, generation } = request.body;
       const { objects, problems } = parseObjects(yaml);
       if (problems.length) throw refusal(422, 'unreadable', problems[0]?.message ?? '', problems[0]?.fix ?? '', problems);
-      if (resourceVersion && objects.length > 1) {
+      if ((resourceVersion || generation) && objects.length > 1) {
         throw refusal(
           400,
           'bad_request',
-          'resourceVersion goes with one document only.',
+          'resourceVersion and generation go with one document only.',
           'Leave it out, or send the documents one by one.',
         );
       }
@@ -149,7 +149,7 @@ export function resourceRoutes(app: Api, context: Context): void {
       const changes: Change[] = [];
       const warnings: string[] = [];
       for (const { object, document } of objects) {
-        const options = { dryRun, fieldValidation, ...(resourceVersion ? { resourceVersion } : {}) };
+        const options = { dryRun, fieldValidation, ...(resourceVersion ? { resourceVersion } : {}), ...(generation ? { generation } : {}) };
         const written = await writeOne(resources, object, options, document);
         changes.push(written.change);
         warnings.push(...written.warnings);

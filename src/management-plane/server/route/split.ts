@@ -47,11 +47,7 @@ export function splitRoutes(app: Api, context: Context): void {
         throw refusal(409, 'conflict', message, 'Read the splits again: somebody changed it meanwhile.');
       }
       const object = stored ? withWeights(stored, request.body) : newVirtualService(request.body);
-      const options = {
-        dryRun,
-        fieldValidation: 'Strict',
-        ...(stored?.metadata.resourceVersion ? { resourceVersion: stored.metadata.resourceVersion } : {}),
-      } as const;
+      const options = { dryRun, fieldValidation: 'Strict', ...(stored ? { generation } : {}) } as const;
       const { change, warnings } = await writeOne(sources.resources, object, options);
       return writeAnswer(dryRun, [change], warnings);
     },

@@ -10,13 +10,20 @@ import { type Refusal, refusal } from './refusal.ts';
 export async function writeOne(
   resources: ResourceAccess,
   object: KubeObject,
-  options: WriteOptions,
+  options: WriteOptions & { readonly generation?: number },
   document?: YamlDocument,
 ): Promise<{ change: Change; warnings: readonly string[] }> {
   const key = keyFor(resources, object);
   const stored = await resources.get(key);
   const placed = { ...object, metadata: { ...object.metadata, ...(key.namespace ? { namespace: key.namespace } : {}) } };
-  const outcome = await resources.write(placed, options);
+  const { generation, ...rest } = options;
+  if (generation !== undefined && stored?.metadata.generation !== generation) {
+    const message = `It has generation ${stored?.metadata.generation ?? 'none'}, expected ${generation}.`;
+    throw refused({ ok: false, reason: 'conflict', message, problems: [] }, key);
+  }
+  // What was compared is what is replaced.
+  const resourceVersion = rest.resourceVersion ?? (generation === undefined ? undefined : stored?.metadata.resourceVersion);
+  const outcome = await resources.write(placed, { ...rest, ...(resourceVersion ? { resourceVersion } : {}) });
   if (!outcome.ok) throw refused(outcome, key, document);
   const before = stored ? toYaml(stored) : '';
   const after = toYaml(outcome.object);
