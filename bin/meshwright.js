@@ -2,7 +2,7 @@
 /** The executable: runs the command line under Node 24, from source in a checkout and from dist/ in an installed package. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { handOver, root } from './node24.js';
+import { handOver, nodeFlags, root } from './node24.js';
 
 const source = join(root, 'src', 'cli', 'main.ts');
 const built = join(root, 'dist', 'cli', 'main.js');
@@ -17,4 +17,4 @@ if (entry[0] === '-C' && !existsSync(join(root, 'node_modules'))) {
   process.stderr.write('meshwright: the dependencies are not installed yet: run "npm ci" (or "npm start", which does it by itself).\n');
   process.exit(69);
 }
-handOver(['--disable-warning=ExperimentalWarning', ...entry, ...process.argv.slice(2)]);
+handOver([...nodeFlags, ...entry, ...process.argv.slice(2)]);

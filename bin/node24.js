@@ -10,6 +10,9 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const wanted = 24;
 
+/** For every process of ours. A young generation of 8 MB: with V8's own choice a control plane of 1000 proxies keeps 100 MB more. */
+export const nodeFlags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=8'];
+
 /** Path of a Node >= 24: the one that came as an optional dependency, else the one that runs this; undefined without either. */
 export function findNode24() {
   const packaged = packagedNode();

@@ -24,6 +24,7 @@ import { meshTranslator } from '#pilot/translator.ts';
 import { writePrivateFile } from '#pki/private-file.ts';
 import { systemClock } from '#process/clock.ts';
 import { logger, setLogLevel } from '#process/log.ts';
+import { trimHeap } from '#process/memory.ts';
 import { identifyProcess } from '#process/process-identity.ts';
 import { ensureRuntimeDir } from '#process/runtime-dir.ts';
 import { type RuntimeFile, removeRuntimeFile, runningControlPlane, writeRuntimeFile } from '#process/runtime-file.ts';
@@ -138,6 +139,7 @@ async function compose(options: ControlPlaneOptions, stateDir: string, stack: As
   };
   writeRuntimeFile(stateDir, runtime);
   stack.defer(() => removeRuntimeFile(stateDir, process.pid));
+  trimHeap();
 
   let closing: Promise<void> | undefined;
   return {
