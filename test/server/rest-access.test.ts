@@ -1,5 +1,8 @@
 /** Who may read and write, and what foreign pages cannot do. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { createServer } from '#server/server.ts';
 import { host, openStage, type Stage, token } from './stage.ts';
@@ -129,6 +132,29 @@ describe('access', () => {
       });
     assert.equal(await open('http://evil.example'), 'refused');
     assert.match(await open(stage.server.url), /"type":"hello"/);
+  });
+
+  it('answers every view with the page, and nothing else', async () => {
+    const webRoot = mkdtempSync(join(tmpdir(), 'mw-web-'));
+    writeFileSync(join(webRoot, 'index.html'), '<title>the page</title>');
+    const built = await openStage({ webRoot });
+    try {
+      for (const path of [
+        '/',
+        '/now',
+        '/proxies/sidecar~127.64.16.1~a-v1.default~default.svc.cluster.local?tab=routes',
+        '/config/VirtualService/default/a.b',
+      ]) {
+        assert.match((await built.ask('GET', path)).text, /the page/, path);
+      }
+      for (const path of ['/api/v1/nothing', '/assets/gone.js', '/favicon.ico'])
+        assert.equal((await built.ask('GET', path)).status, 404, path);
+      const unbuilt = await stage.ask('GET', '/now');
+      assert.deepEqual([unbuilt.status, unbuilt.text.includes('npm run build')], [503, true]);
+    } finally {
+      await built.server.close();
+      rmSync(webRoot, { recursive: true });
+    }
   });
 
   it('is not bound beyond loopback, nor guarded by a short token', () => {

@@ -157,7 +157,8 @@ function servePage(app: Api, webRoot: string): void {
     });
   }
   app.setNotFoundHandler((request, reply) => {
-    const isView = request.method === 'GET' && !request.url.startsWith('/api/') && !/\.\w+$/.test(request.url.split('?')[0] ?? '');
+    const isView =
+      request.method === 'GET' && !/^\/(api|assets)\/|\.(js|css|svg|ico|png|txt|map|gz)$/.test(request.url.split('?')[0] ?? '');
     if (!isView)
       throw refusal(
         404,
