@@ -85,8 +85,10 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   };
   try {
     // The first one leaves its compiled code for the others, which then need half the time and memory to start.
-    await isRegistered(options, running, `${first.service}-${first.version}`);
+    await hasJoined(options, running, `${first.service}-${first.version}`, (status) => status !== undefined);
     running.push(...others.map((workload) => superviseWorkload(options, workload, signal)));
+    // Asked earlier, the page would fail for want of its services and begin its statistics with that.
+    for (const { service, version } of workloads) await hasJoined(options, running, `${service}-${version}`, isHealthy);
     const entrance = await pageAnswers(options, running);
     options.onStep(`six workloads of Bookinfo joined (${options.engine} proxy); the page answers through the mesh`);
     let target: Entrance | undefined = entrance;
@@ -224,12 +226,22 @@ function pageAnswers(options: DemoOptions, running: readonly Promise<void>[]): P
   });
 }
 
-/** Resolves when a workload has joined. */
-async function isRegistered(options: DemoOptions, running: readonly Promise<void>[], name: string): Promise<void> {
+/** Resolves when the status of a workload's entry is as wanted. */
+async function hasJoined(
+  options: DemoOptions,
+  running: readonly Promise<void>[],
+  name: string,
+  isWanted: (status: unknown) => boolean,
+): Promise<void> {
   await until(options, running, `${name} did not join`, async () => {
     const entry = await options.objects.get(workloadEntryPath, 'default', name);
-    return isJsonObject(entry?.status) ? entry : undefined;
+    return entry && isWanted(entry.status) ? entry : undefined;
   });
+}
+
+function isHealthy(status: unknown): boolean {
+  const conditions = isJsonObject(status) && Array.isArray(status.conditions) ? status.conditions : [];
+  return conditions.some((condition) => isJsonObject(condition) && condition.type === 'Healthy' && condition.status === 'True');
 }
 
 /** Asks again and again; a Fault with the failure of a workload, or where the logs are. */
