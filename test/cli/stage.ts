@@ -49,6 +49,8 @@ export async function createStage(name: string): Promise<Stage> {
     child.stderr.on('data', (data: Buffer) => {
       output.err += data.toString();
     });
+    // What a killed agent leaves running has our pipes open.
+    child.once('exit', () => void setTimeout(() => [child.stdout, child.stderr].map((pipe) => pipe.destroy()), 1_000).unref());
     const running = { child, output, exited: new Promise<number | null>((done) => child.once('close', (code) => done(code))) };
     started.push(running);
     return running;
