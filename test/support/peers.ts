@@ -4,7 +4,20 @@ import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
 
-export type PeerName = 'envoy' | 'kubectl' | 'chromium' | 'haproxy' | 'nginx' | 'wrk' | 'curl' | 'python3' | 'go';
+export type PeerName =
+  | 'envoy'
+  | 'kubectl'
+  | 'kubectl-1.34'
+  | 'kube-apiserver'
+  | 'etcd'
+  | 'chromium'
+  | 'haproxy'
+  | 'nginx'
+  | 'wrk'
+  | 'curl'
+  | 'python3'
+  | 'go'
+  | 'openssl';
 
 /** Names under which distributions install a program, when they differ. */
 const aliases: Partial<Record<PeerName, readonly string[]>> = {
@@ -19,8 +32,13 @@ export function peersFolder(): string {
   return process.env.MESHWRIGHT_PEERS ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'meshwright', 'peers');
 }
 
-/** Path of a peer's executable: the peers' folder first, then the PATH; undefined when there is none. */
+/**
+ * Path of a peer's executable: what MESHWRIGHT_PEER_<NAME> names (e.g. MESHWRIGHT_PEER_KUBECTL), else from the peers'
+ * folder, else from the PATH; undefined when there is none.
+ */
 export function peerPath(name: PeerName): string | undefined {
+  const chosen = process.env[`MESHWRIGHT_PEER_${name.toUpperCase().replace(/[^A-Z]/g, '_')}`];
+  if (chosen) return isExecutable(chosen) ? chosen : undefined;
   const folders = [peersFolder(), ...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
   for (const alias of aliases[name] ?? [name]) {
     for (const folder of folders) {

@@ -29,6 +29,8 @@ export interface OpenedStore {
 
 const pageBytes = 4096;
 const historyBytes = 64 * 1024 * 1024;
+/** As much as one request may carry. */
+const objectBytes = 3 * 1024 * 1024;
 const initialNamespaces = ['default', 'kube-system', 'istio-system'];
 
 /** Opens the objects of a state folder. Throws the Faults `STATE_IN_USE`, `STATE_UNUSABLE`, `STORE_FAILED`, `STORE_FULL`, `STORE_NEWER`. */
@@ -40,7 +42,7 @@ export function openStore(options: StoreOptions): OpenedStore {
       durability: options.durability ?? 'process',
       ...(options.maxBytes === undefined ? {} : { maxPages: options.maxBytes / pageBytes }),
     });
-    const limits = { historyEvents: options.historyEvents ?? 10_000, historyBytes };
+    const limits = { historyEvents: options.historyEvents ?? 10_000, historyBytes, objectBytes };
     const kinds = createKindTable(withPlainKinds(options.kinds));
     const ledger = createLedger(database, options.log, limits, ({ group, kind }) => {
       const known = kinds.byKind(group, kind);

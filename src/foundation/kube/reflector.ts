@@ -4,7 +4,7 @@ import { messageOf } from '#base/fault.ts';
 import type { Logger } from '#process/log.ts';
 import type { KubeClient, KubeResource, Selection } from './client.ts';
 import type { KubeObject } from './object.ts';
-import { hasReason } from './status.ts';
+import { hasReason, StatusFault } from './status.ts';
 
 export interface ReflectorEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
@@ -17,7 +17,7 @@ export interface ReflectorEvent {
 export interface Reflector {
   /** Follows until the signal aborts; never rejects: failures are logged and retried with growing pauses. */
   run(signal: AbortSignal): Promise<void>;
-  /** True from the first complete list on; stays true when the server goes away. */
+  /** True from the first complete list on, or the answer that the kind is not served; stays true when the server goes away. */
   isSynced(): boolean;
   get(namespace: string, name: string): KubeObject | undefined;
   /** In no particular order. */
@@ -78,6 +78,9 @@ export function createReflector(options: ReflectorOptions): Reflector {
     for (const [key, object] of objects) if (!present.has(key)) drop(object);
     for (const object of list.items) put(object);
     version = list.resourceVersion;
+    markSynced();
+  };
+  const markSynced = () => {
     synced = true;
     for (const done of waiting) done();
     waiting.clear();
@@ -112,10 +115,12 @@ export function createReflector(options: ReflectorOptions): Reflector {
           else await pause(clock, backoff.next(), signal);
         } catch (error) {
           if (signal.aborted) return;
-          const tooOld = hasReason(error, 'Expired') || hasReason(error, 'Gone');
-          if (tooOld) version = '';
+          const relist = isVersionLost(error);
+          if (relist) version = '';
+          // A kind that the server does not serve (its definition may yet come) is a kind without objects: nobody need wait for it.
+          if (!synced && version === '' && hasReason(error, 'NotFound')) markSynced();
           if (clock.monotonic() - startedAt > pauseMs.most) backoff.reset();
-          log.warn('a watch was interrupted', { resource: resource.plural, error: messageOf(error), relist: tooOld });
+          log.warn('a watch was interrupted', { resource: resource.plural, error: messageOf(error), relist });
           await pause(clock, backoff.next(), signal);
         }
       }
@@ -166,6 +171,19 @@ export function createReflectors(options: Omit<ReflectorOptions, 'resource' | 's
       await Promise.all(running);
     },
   };
+}
+
+/**
+ * True when the server cannot go on from where we are: the version is too old, or newer than all it has (its store was
+ * replaced by an older one), or the kind was taken away, and would come back without what we know.
+ */
+function isVersionLost(error: unknown): boolean {
+  if (!(error instanceof StatusFault)) return false;
+  const { reason, details } = error.status;
+  return (
+    ['Expired', 'Gone', 'NotFound', 'Invalid'].includes(reason) ||
+    (details?.causes ?? []).some((cause) => cause.reason === 'ResourceVersionTooLarge')
+  );
 }
 
 function keyOf(object: KubeObject): string {

@@ -62,8 +62,18 @@ export function readStatus(code: number, body: unknown, fallback: string): KubeS
       code: typeof body.code === 'number' ? body.code : code,
     };
   }
-  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: fallback, reason: '', code };
+  // A group that nobody serves is answered with plain text.
+  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: fallback, reason: reasons[code] ?? '', code };
 }
+
+/** What answers without a Status mean. */
+const reasons: Readonly<Record<number, string>> = {
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'NotFound',
+  410: 'Gone',
+  429: 'TooManyRequests',
+};
 
 /** True for refusals with this reason (`NotFound`, `Conflict`, ...). */
 export function hasReason(error: unknown, reason: string): error is StatusFault {

@@ -213,3 +213,60 @@ test('a reflector against a server as Kubernetes behaves: bookmarks, errors insi
   await running;
   client.close();
 });
+
+test('a reflector starts anew when the server was replaced by an older one, and waits for no kind that is not served', async (t) => {
+  const object = (name: string, resourceVersion: string) => ({ metadata: { name, namespace: 'default', uid: name, resourceVersion } });
+  const list = (version: string, ...items: object[]) => JSON.stringify({ metadata: { resourceVersion: version }, items });
+  const tooLarge = {
+    kind: 'Status',
+    status: 'Failure',
+    message: 'Too large resource version: 90, current: 7',
+    reason: 'Timeout',
+    details: { causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }] },
+    code: 504,
+  };
+  const answers: ((response: ServerResponse) => void)[] = [
+    // As a real server answers for a group that it does not know.
+    (response) => response.writeHead(404, { 'content-type': 'text/plain' }).end('404 page not found\n'),
+    (response) => response.end(list('90', object('old', '80'))),
+    (response) => response.writeHead(504).end(JSON.stringify(tooLarge)),
+    (response) => response.end(list('7', object('restored', '5'))),
+  ];
+  const server = createHttpServer((_request, response) => {
+    const answer = answers.shift();
+    if (answer) answer(response);
+    else response.flushHeaders();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  assert.ok(address && typeof address === 'object');
+  const client = createKubeClient({
+    server: `http://127.0.0.1:${address.port}`,
+    namespace: 'default',
+    context: 'x',
+    tls: () => ({ rejectUnauthorized: true }),
+    headers: () => ({}),
+  });
+  const stopping = new AbortController();
+  const reflectors = createReflectors({ client, clock: hasty, log: quiet });
+  const reflector = reflectors.of(configMaps);
+  const next = follow(reflector);
+  let syncedWith = -1;
+  const synced = new Promise<void>((resolve) =>
+    reflector.subscribe(
+      () => {},
+      () => {
+        syncedWith = reflector.list().length;
+        resolve();
+      },
+    ),
+  );
+  const running = reflectors.run(stopping.signal);
+  t.after(() => server.close());
+  await synced;
+  assert.equal(syncedWith, 0);
+  assert.deepEqual([await next(), await next(), await next()], ['ADDED old', 'DELETED old', 'ADDED restored']);
+  stopping.abort();
+  await running;
+  client.close();
+});

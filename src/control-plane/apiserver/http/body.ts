@@ -31,7 +31,7 @@ export async function parseBody(exchange: Exchange, accepted: readonly string[])
   const isYaml = mediaType.endsWith('yaml') && !/^\s*[[{]/.test(text);
   if (isYaml) return { value: yamlValue(text), mediaType, duplicates: () => [] };
   const value = jsonValue(text);
-  checkDepth(value, depthLimit);
+  checkDepth(value);
   return { value, mediaType, duplicates: () => duplicateKeys(text) };
 }
 
@@ -56,11 +56,12 @@ function yamlValue(text: string): unknown {
   const problem = documents.flatMap((document) => document.problems)[0];
   if (problem) throw badRequest(`the body is not valid YAML: line ${problem.line ?? 1}, column ${problem.column ?? 1}: ${problem.message}`);
   if (documents.length !== 1) throw badRequest(`the body must be one YAML document, found ${documents.length}`);
-  checkDepth(documents[0]?.value, depthLimit);
+  checkDepth(documents[0]?.value);
   return documents[0]?.value;
 }
 
-function checkDepth(value: unknown, left: number): void {
+/** Refuses BadRequest what is nested deeper than any object can be. */
+export function checkDepth(value: unknown, left = depthLimit): void {
   if (typeof value !== 'object' || value === null) return;
   if (left === 0) throw badRequest(`the body is nested more than ${depthLimit} levels deep`);
   for (const inner of Object.values(value)) checkDepth(inner, left - 1);

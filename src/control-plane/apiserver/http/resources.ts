@@ -8,7 +8,7 @@ import { applyMergePatch } from '../patch/merge-patch.ts';
 import { applyStrategicPatch } from '../patch/strategic.ts';
 import { badRequest, methodNotAllowed, notFound } from '../status.ts';
 import type { DeleteOptions, ObjectRef, WriteOptions } from '../store.ts';
-import { type Body, objectTypes, parseBody, parseOptions } from './body.ts';
+import { type Body, checkDepth, objectTypes, parseBody, parseOptions } from './body.ts';
 import { type Exchange, header, sendJson } from './exchange.ts';
 import { list, readPage } from './list.ts';
 import { readTarget, type Target } from './target.ts';
@@ -34,7 +34,7 @@ export async function serveResource(exchange: Exchange, context: ResourceContext
   if (target.name === '') return serveCollection(call);
   const { method } = exchange;
   if (method === 'GET' || method === 'HEAD') {
-    if (exchange.query.get('watch') === 'true')
+    if (method === 'GET' && isWatch(exchange.query))
       return context.watches.open({ ...exchange, query: ofName(exchange.query, target.name) }, target, view);
     return answer(call, 200, mustGet(call));
   }
@@ -53,13 +53,16 @@ interface Call {
 
 async function serveCollection(call: Call): Promise<void> {
   const { exchange, context, target, view } = call;
-  const isWatch = ['true', '1'].includes(exchange.query.get('watch') ?? '');
-  if ((exchange.method === 'GET' || exchange.method === 'HEAD') && isWatch) return context.watches.open(exchange, target, view);
+  if (exchange.method === 'GET' && isWatch(exchange.query)) return context.watches.open(exchange, target, view);
   if (exchange.method === 'GET' || exchange.method === 'HEAD') return list(exchange, context.objects, target, view, context.clock.now());
   if (target.kind.namespaced && target.namespace === '') throw methodNotAllowed();
   if (exchange.method === 'POST') return create(call);
   if (exchange.method === 'DELETE') return removeCollection(call);
   throw methodNotAllowed();
+}
+
+function isWatch(query: URLSearchParams): boolean {
+  return ['true', '1'].includes(query.get('watch') ?? '');
 }
 
 async function create(call: Call): Promise<void> {
@@ -169,6 +172,8 @@ function mustGet({ context, target }: Call): KubeObject {
 function checkedObject(call: Call, value: unknown, body: Body): KubeObject {
   const { target, exchange } = call;
   if (!isJsonObject(value)) throw badRequest('the body must be one object');
+  // Patches may have nested what is shallow in itself.
+  checkDepth(value);
   const { group, kind } = target.kind;
   const expected = joinApiVersion(group, target.version);
   const raw = { ...value, apiVersion: value.apiVersion ?? expected, kind: value.kind ?? kind };

@@ -4,8 +4,9 @@ import type { Objects } from '../objects.ts';
 import { badRequest, expired } from '../status.ts';
 import type { LedgerEvent } from '../storage/entry.ts';
 import { kindKey } from '../storage/ledger.ts';
-import { type Exchange, finish, start, write } from './exchange.ts';
+import { type Exchange, finish, start } from './exchange.ts';
 import { selectorOf, wholeNumber } from './list.ts';
+import { createOutlet } from './outlet.ts';
 import type { Target } from './target.ts';
 import type { View } from './view.ts';
 
@@ -20,7 +21,9 @@ export interface Watches {
 const bookmarkEveryMs = 60_000;
 /** Kubernetes' default: half an hour, with a random half more so that clients do not return together. */
 const shortestMs = 30 * 60_000;
-/** A watcher with more than this unread is cut off; it resumes where it was, or lists anew. */
+/** Timers reach no further than 2^31 ms: a longer wish would end the watch at once. */
+const longestMs = 24 * 60 * 60_000;
+/** A watcher with more new events than this unread is cut off; it resumes where it was, or lists anew. */
 const unreadLimitBytes = 8 * 1024 * 1024;
 
 type EventType = 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';
@@ -34,11 +37,13 @@ export function createWatches(objects: Objects, clock: Clock): Watches {
     const begin = readBegin(query, objects);
     const matches = selectorOf(query, target);
     const key = kindKey(target.kind);
-    const timeoutMs = wholeNumber(query, 'timeoutSeconds') * 1000 || shortestMs * (1 + clock.random());
+    const timeoutMs = Math.min(wholeNumber(query, 'timeoutSeconds') * 1000 || shortestMs * (1 + clock.random()), longestMs);
     const wantsBookmarks = query.get('allowWatchBookmarks') === 'true';
     let ended = false;
     let end: (() => void) | undefined;
     let stopBookmarks = () => {};
+    // What the client missed comes however much it is: cut off for it, it would come back for the same.
+    let isPast = true;
 
     const stop = () => {
       if (ended) return;
@@ -49,16 +54,15 @@ export function createWatches(objects: Objects, clock: Clock): Watches {
       stopBookmarks();
       if (!response.writableEnded) finish(response);
     };
-    const send = (line: Buffer) => {
-      if (ended) return;
-      write(response, line);
-      if (response.writableLength > unreadLimitBytes) {
-        response.destroy();
-        stop();
-      }
+    const outlet = createOutlet(response, unreadLimitBytes, () => {
+      response.destroy();
+      stop();
+    });
+    const bookmark = (annotations: Readonly<Record<string, string>> = {}) => {
+      // Of this moment, wherever it stands in the queue: the events before it have been sent when it is.
+      const line = Buffer.from(`{"type":"BOOKMARK","object":${view.bookmark(objects.ledger.version(), annotations)}}\n`);
+      if (!ended) outlet.send(() => line, line.length);
     };
-    const bookmark = (annotations: Readonly<Record<string, string>> = {}) =>
-      send(Buffer.from(`{"type":"BOOKMARK","object":${view.bookmark(objects.ledger.version(), annotations)}}\n`));
     const scheduleBookmark = () => {
       stopBookmarks = clock.after(bookmarkEveryMs, () => {
         bookmark();
@@ -68,7 +72,10 @@ export function createWatches(objects: Objects, clock: Clock): Watches {
     const onEvent = (event: LedgerEvent) => {
       if (kindKey(event.entry.ref) !== key || (target.namespace !== '' && event.entry.ref.namespace !== target.namespace)) return;
       const type = seenAs(event, matches);
-      if (type) send(lines.of(event, type, view));
+      if (!type || ended) return;
+      const line = () => lines.of(event, type, view);
+      if (isPast) outlet.replay(line);
+      else outlet.send(line, event.entry.json.length);
     };
 
     start(exchange, 200, { 'content-type': view.contentType });
@@ -82,11 +89,12 @@ export function createWatches(objects: Objects, clock: Clock): Watches {
     if (begin.initial) {
       const now = clock.now();
       for (const entry of objects.ledger.list(target.kind, target.namespace)) {
-        if (matches(entry.object)) send(Buffer.from(`{"type":"ADDED","object":${view.entry(entry, now)}}\n`));
+        if (matches(entry.object)) outlet.replay(() => Buffer.from(`{"type":"ADDED","object":${view.entry(entry, now)}}\n`));
       }
       if (begin.announceEnd) bookmark({ 'k8s.io/initial-events-end': 'true' });
     }
     end = objects.ledger.subscribe(onEvent, begin.version);
+    isPast = false;
     // The head goes out even when no event is there: clients wait for it.
     if (!response.headersSent || response.writableLength === 0) flush(exchange);
     if (wantsBookmarks && !ended) scheduleBookmark();

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isJsonObject } from '#kube/object.ts';
-import { badRequest, refuse } from '../status.ts';
+import { badRequest, refuse, tooLarge } from '../status.ts';
 
 interface Operation {
   readonly op: 'add' | 'remove' | 'replace' | 'move' | 'copy' | 'test';
@@ -13,13 +13,22 @@ interface Operation {
 const names: readonly string[] = ['add', 'remove', 'replace', 'move', 'copy', 'test'];
 /** More operations than this are refused, as Kubernetes does. */
 const operationsLimit = 10_000;
+/** Bytes that all copies of one patch may add, as in Kubernetes: copies of copies double with each operation. */
+const copiedLimitBytes = 3 * 1024 * 1024;
 
 /** RFC 6902. A malformed patch is BadRequest; one that does not fit the document is Invalid (422). The document is not changed. */
 export function applyJsonPatch(document: unknown, patch: unknown): unknown {
   if (!Array.isArray(patch)) throw badRequest('a JSON patch must be a list of operations');
   if (patch.length > operationsLimit)
     throw badRequest(`a JSON patch may have at most ${operationsLimit} operations, found ${patch.length}`);
-  return patch.map(readOperation).reduce(perform, document);
+  let copiedBytes = 0;
+  return patch.map(readOperation).reduce((current, operation) => {
+    if (operation.op === 'copy') {
+      copiedBytes += JSON.stringify(find(current, operation.from, operation)).length;
+      if (copiedBytes > copiedLimitBytes) throw tooLarge(copiedLimitBytes);
+    }
+    return perform(current, operation);
+  }, document);
 }
 
 function readOperation(raw: unknown, index: number): Operation {

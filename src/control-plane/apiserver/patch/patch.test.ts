@@ -52,6 +52,8 @@ test('JSON patches that are malformed or do not fit are refused', () => {
     [[{ op: 'move', from: '/a', path: '/a/b' }], 'KUBE_INVALID'],
     [[{ op: 'copy', from: '/toString', path: '/x' }], 'KUBE_INVALID'],
     [[{ op: 'remove', path: '' }], 'KUBE_INVALID'],
+    // Copies of copies: 2^40 times the document, were it carried out.
+    [Array.from({ length: 40 }, (_, i) => ({ op: 'copy', from: '', path: `/c${i}` })), 'KUBE_REQUEST_ENTITY_TOO_LARGE'],
   ];
   for (const [patch, code] of cases) assert.throws(() => applyJsonPatch(document, patch), { code }, JSON.stringify(patch)?.slice(0, 80));
 });

@@ -32,4 +32,6 @@ export interface LedgerLimits {
   readonly historyEvents: number;
   /** Bytes of JSON those may refer to. */
   readonly historyBytes: number;
+  /** Bytes of one object's JSON. */
+  readonly objectBytes: number;
 }

@@ -1,6 +1,7 @@
 import { Fault, messageOf } from '#base/fault.ts';
 import type { KubeObject } from '#kube/object.ts';
 import type { Logger } from '#process/log.ts';
+import { tooLarge } from '../status.ts';
 import type { KindRef } from '../store.ts';
 import type { Database, Row, RowChange } from './database.ts';
 import type { AppliedSets, Change, Entry, LedgerEvent, LedgerLimits } from './entry.ts';
@@ -20,7 +21,7 @@ export interface Ledger {
   inNamespace(namespace: string): readonly Entry[];
   /** Objects whose ownerReferences name this uid. */
   ownedBy(uid: string): readonly Entry[];
-  /** One transaction, then the events in order. Returns the new entries (of a removal its last state). */
+  /** One transaction, then the events in order. Returns the new entries (of a removal its last state). Refuses RequestEntityTooLarge. */
   commit(changes: readonly Change[]): readonly Entry[];
   /** Events after `fromVersion` first; undefined when those are forgotten. Returns the end. */
   subscribe(listener: (event: LedgerEvent) => void, fromVersion?: number): (() => void) | undefined;
@@ -129,6 +130,9 @@ export function createLedger(
       [...(owners.get(uid)?.values() ?? [])].flatMap((ref) => shelf(ref).entries.get(objectKey(ref.namespace, ref.name)) ?? []),
     commit(changes) {
       const events = changes.map((change, index) => eventOf(change, version + 1 + index));
+      // A body has a limit, but patches can add to what is there again and again.
+      if (events.some((event) => event.type !== 'DELETED' && event.entry.json.length > limits.objectBytes))
+        throw tooLarge(limits.objectBytes);
       database.write(events.map(rowOf), version + events.length);
       version += events.length;
       for (const event of events) {
