@@ -1,3 +1,5 @@
+import type { TlsOptions } from '#http/tls-transport.ts';
+
 /**
  * The compiled form of Envoy's resources: plain values that cross to the data-plane threads by structured clone. Nothing
  * here changes after it was made; an update replaces whole tables. Times are milliseconds, 0 meaning "none" unless said.
@@ -363,14 +365,19 @@ export interface OutlierTable {
   readonly alwaysEjectOne: boolean;
 }
 
-export interface TlsTable {
+export interface TlsTable extends TlsOptions {
   readonly sni: string;
-  /** PEM text; empty: the system's roots. */
-  readonly roots: string;
-  readonly verify: boolean;
-  readonly sanDns: readonly string[];
-  readonly alpn: readonly string[];
+  /** The server name sent, and the name demanded of the certificate, are the host each request is for. */
   readonly autoSni: boolean;
+  readonly autoSan: boolean;
+}
+
+/** New endpoints get little and growing traffic at first. */
+export interface SlowStartTable {
+  readonly windowMs: number;
+  readonly aggression: number;
+  /** Least share of the weight, in percent. */
+  readonly minWeightPercent: number;
 }
 
 export interface ClusterTable {
@@ -383,6 +390,7 @@ export interface ClusterTable {
   readonly balancer: 'round-robin' | 'least-request' | 'random' | 'ring-hash' | 'maglev';
   readonly choices: number;
   readonly activeRequestBias: number;
+  readonly slowStart: SlowStartTable | undefined;
   readonly ringSize: number;
   readonly tableSize: number;
   readonly localityWeighted: boolean;
@@ -400,6 +408,9 @@ export interface ClusterTable {
   readonly retryBudget: { readonly percent: number; readonly minimum: number } | undefined;
   readonly outlier: OutlierTable | undefined;
   readonly keepAliveMs: number;
+  /** 0: the system's. */
+  readonly keepAliveIntervalMs: number;
+  readonly keepAliveProbes: number;
   readonly sourceAddress: string;
   readonly dnsRefreshMs: number;
   readonly dnsFamily: 0 | 4 | 6;

@@ -11,13 +11,11 @@ import { HealthStatus } from '#proto/gen/envoy/config/core/v3/health_check_pb.js
 import type { HttpProtocolOptions as CommonOptions } from '#proto/gen/envoy/config/core/v3/protocol_pb.js';
 import type { LbEndpoint, LocalityLbEndpoints } from '#proto/gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '#proto/gen/envoy/config/endpoint/v3/endpoint_pb.js';
-import { RawBufferSchema } from '#proto/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js';
-import { UpstreamTlsContextSchema } from '#proto/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { HttpProtocolOptionsSchema } from '#proto/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
-import type { ClusterTable, HostTable, OutlierTable, TlsTable } from '../table.ts';
+import type { ClusterTable, HostTable, OutlierTable, SlowStartTable } from '../table.ts';
 import { flatMetadata } from './matchers.ts';
-import { decodeChecked, durationMs, reject, typeOf, unpack } from './rejection.ts';
-import { textOf } from './route.ts';
+import { decodeChecked, durationMs, reject, unpack } from './rejection.ts';
+import { upstreamTls } from './tls.ts';
 
 const httpOptionsKey = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 const hourMs = 3_600_000;
@@ -48,12 +46,12 @@ export function clusterFromBytes(bytes: Uint8Array, version: string, sourceAddre
     connectTimeoutMs: durationMs(cluster.connectTimeout, 5000),
     ...limits(cluster, options.common),
     outlier: outlier(cluster),
-    keepAliveMs: keepAliveMs(cluster),
+    ...keepAlive(cluster),
     sourceAddress: bindAddress(cluster.upstreamBindConfig) || sourceAddress,
     dnsRefreshMs: Math.max(1000, durationMs(cluster.dnsRefreshRate, 5000)),
     dnsFamily: cluster.dnsLookupFamily === Family.V4_ONLY ? 4 : cluster.dnsLookupFamily === Family.V6_ONLY ? 6 : 0,
     refusal: options.refusal,
-    tls: tls(cluster, options.autoSni),
+    tls: upstreamTls(cluster, { autoSni: options.autoSni, autoSan: options.autoSan, http2: options.refusal !== '' }),
     portOverride: cluster.lbConfig.case === 'originalDstLbConfig' ? (cluster.lbConfig.value.upstreamPortOverride ?? 0) : 0,
     metadata: flatMetadata(cluster.metadata),
     addedByApi: true,
@@ -106,10 +104,14 @@ function bindAddress(bind: BindConfig | undefined): string {
   return bind?.sourceAddress?.address ?? '';
 }
 
-function keepAliveMs(cluster: Cluster): number {
-  const keepAlive = cluster.upstreamConnectionOptions?.tcpKeepalive;
-  // Presence alone switches keepalive on with the system's time.
-  return keepAlive === undefined ? 0 : (keepAlive.keepaliveTime ?? 7200) * 1000;
+function keepAlive(cluster: Cluster) {
+  const probing = cluster.upstreamConnectionOptions?.tcpKeepalive;
+  return {
+    // Presence alone switches keepalive on with the system's time.
+    keepAliveMs: probing === undefined ? 0 : (probing.keepaliveTime ?? 7200) * 1000,
+    keepAliveIntervalMs: (probing?.keepaliveInterval ?? 0) * 1000,
+    keepAliveProbes: probing?.keepaliveProbes ?? 0,
+  };
 }
 
 function balancing(cluster: Cluster, type: ClusterTable['type']) {
@@ -132,11 +134,22 @@ function balancing(cluster: Cluster, type: ClusterTable['type']) {
     balancer,
     choices: config.case === 'leastRequestLbConfig' ? (config.value.choiceCount ?? 2) : 2,
     activeRequestBias: config.case === 'leastRequestLbConfig' ? (config.value.activeRequestBias?.defaultValue ?? 1) : 1,
+    slowStart: slowStart(cluster),
     ringSize: config.case === 'ringHashLbConfig' ? Number(config.value.minimumRingSize ?? 1024n) : 1024,
     tableSize,
     localityWeighted: common?.localityConfigSpecifier.case === 'localityWeightedLbConfig',
     panicPercent: common?.healthyPanicThreshold?.value ?? 50,
   };
+}
+
+function slowStart(cluster: Cluster): SlowStartTable | undefined {
+  const config = cluster.lbConfig;
+  if (config.case !== 'roundRobinLbConfig' && config.case !== 'leastRequestLbConfig') return undefined;
+  const settings = config.value.slowStartConfig;
+  const windowMs = durationMs(settings?.slowStartWindow, 0);
+  if (settings === undefined || windowMs <= 0) return undefined;
+  const aggression = settings.aggression?.defaultValue ?? 1;
+  return { windowMs, aggression: aggression > 0 ? aggression : 1, minWeightPercent: settings.minWeightPercent?.value ?? 10 };
 }
 
 function limits(cluster: Cluster, common: CommonOptions | undefined) {
@@ -188,6 +201,7 @@ interface UpstreamOptions {
   readonly common: CommonOptions | undefined;
   readonly refusal: string;
   readonly autoSni: boolean;
+  readonly autoSan: boolean;
 }
 
 function upstreamOptions(cluster: Cluster): UpstreamOptions {
@@ -196,7 +210,8 @@ function upstreamOptions(cluster: Cluster): UpstreamOptions {
   for (const key of Object.keys(cluster.typedExtensionProtocolOptions)) {
     if (key !== httpOptionsKey) reject('envoy.config.cluster.v3.Cluster.typed_extension_protocol_options', `${key} is not supported`);
   }
-  if (any === undefined) return { common: undefined, refusal: cluster.http2ProtocolOptions === undefined ? '' : refusal, autoSni: false };
+  if (any === undefined)
+    return { common: undefined, refusal: cluster.http2ProtocolOptions === undefined ? '' : refusal, autoSni: false, autoSan: false };
   const options = unpack(any, HttpProtocolOptionsSchema, httpOptionsKey);
   const protocol = options.upstreamProtocolOptions;
   const explicit = protocol.case === 'explicitHttpConfig' ? protocol.value.protocolConfig.case : undefined;
@@ -205,30 +220,6 @@ function upstreamOptions(cluster: Cluster): UpstreamOptions {
     common: options.commonHttpProtocolOptions,
     refusal: speaksNewer ? refusal : '',
     autoSni: options.upstreamHttpProtocolOptions?.autoSni ?? false,
-  };
-}
-
-function tls(cluster: Cluster, autoSni: boolean): TlsTable | undefined {
-  const socket = cluster.transportSocket;
-  if (socket === undefined) return undefined;
-  const any = socket.configType.case === 'typedConfig' ? socket.configType.value : undefined;
-  if (any !== undefined && typeOf(any) === RawBufferSchema.typeName) return undefined;
-  const context = unpack(any, UpstreamTlsContextSchema, 'envoy.config.cluster.v3.Cluster.transport_socket');
-  const common = context.commonTlsContext;
-  const validation = common?.validationContextType.case === 'validationContext' ? common.validationContextType.value : undefined;
-  const names = (validation?.matchTypedSubjectAltNames ?? []).map((name) => {
-    const pattern = name.matcher?.matchPattern;
-    if (pattern?.case !== 'exact')
-      return reject('SubjectAltNameMatcher.matcher', `${pattern?.case ?? 'nothing'} is not supported, only exact names`);
-    return pattern.value;
-  });
-  const verify = validation !== undefined && validation.trustChainVerification === 0;
-  return {
-    sni: context.sni,
-    roots: textOf(validation?.trustedCa, 'CertificateValidationContext.trusted_ca'),
-    verify,
-    sanDns: names,
-    alpn: (common?.alpnProtocols ?? []).filter((name) => name.startsWith('http/1')),
-    autoSni,
+    autoSan: options.upstreamHttpProtocolOptions?.autoSanValidation ?? false,
   };
 }

@@ -312,8 +312,9 @@ export const fieldRules: Readonly<Record<string, Readonly<Record<string, FieldRu
   },
   [`${c}Cluster.MaglevLbConfig`]: read('table_size'),
   [`${c}Cluster.OriginalDstLbConfig`]: read('upstream_port_override', 'use_http_header', 'http_header_name'),
-  [`${c}Cluster.LeastRequestLbConfig`]: read('choice_count', 'active_request_bias'),
-  [`${c}Cluster.RoundRobinLbConfig`]: {},
+  [`${c}Cluster.LeastRequestLbConfig`]: read('choice_count', 'active_request_bias', 'slow_start_config'),
+  [`${c}Cluster.RoundRobinLbConfig`]: read('slow_start_config'),
+  [`${c}Cluster.SlowStartConfig`]: read('slow_start_window', 'aggression', 'min_weight_percent'),
   [`${c}Cluster.CommonLbConfig`]: {
     ...read('healthy_panic_threshold', 'locality_weighted_lb_config'),
     ...skip(tuning, 'update_merge_window', 'close_connections_on_host_set_change'),
@@ -349,10 +350,7 @@ export const fieldRules: Readonly<Record<string, Readonly<Record<string, FieldRu
     ...read('tcp_keepalive'),
     ...skip(tuning, 'set_local_interface_name_on_upstream_connections', 'happy_eyeballs_config'),
   },
-  [`${core}TcpKeepalive`]: {
-    ...read('keepalive_time'),
-    ...skip("the system's probe count and interval hold; Node sets the time only", 'keepalive_probes', 'keepalive_interval'),
-  },
+  [`${core}TcpKeepalive`]: read('keepalive_time', 'keepalive_probes', 'keepalive_interval'),
   [`${core}BindConfig`]: {
     ...read('source_address'),
     ...skip('the first address serves its own address family, others are left to the system', 'extra_source_addresses'),
@@ -364,11 +362,13 @@ export const fieldRules: Readonly<Record<string, Readonly<Record<string, FieldRu
     ...skip(tuning, 'max_session_keys', 'allow_renegotiation'),
   },
   'envoy.extensions.transport_sockets.tls.v3.CommonTlsContext': {
-    ...read('validation_context', 'alpn_protocols'),
-    ...skip('Node 24 speaks TLS 1.2 and 1.3 with sound ciphers only', 'tls_params'),
+    ...read('validation_context', 'alpn_protocols', 'tls_params', 'tls_certificates'),
   },
+  'envoy.extensions.transport_sockets.tls.v3.TlsParameters': read('tls_minimum_protocol_version', 'tls_maximum_protocol_version'),
+  'envoy.extensions.transport_sockets.tls.v3.TlsCertificate': read('certificate_chain', 'private_key'),
   'envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext': read(
     'trusted_ca',
+    'crl',
     'match_typed_subject_alt_names',
     'trust_chain_verification',
     'system_root_certs',

@@ -194,19 +194,22 @@ function isInternal(exchange: Exchange): boolean {
   return !value.includes(',') && /^(?:10\.|127\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|::1$|f[cd][0-9a-f]{2}:)/i.test(value.trim());
 }
 
-function setHost(exchange: Exchange): void {
-  const { request, requestBytes, forward, target } = exchange;
-  const hostAt = request.hostField;
-  let host: Buffer | string | undefined = target?.hostRewrite;
+/** The authority that the route puts in place of the request's, if any. */
+export function rewrittenHost({ request, requestBytes, forward, target, host }: Exchange): Buffer | string | undefined {
   const table = forward?.table;
-  if (host === undefined && table !== undefined) {
-    if (table.hostRewrite !== '') host = table.hostRewrite;
-    else if (table.autoHostRewrite) host = exchange.host?.table.hostname || undefined;
-    else if (table.hostRewriteHeader !== '') {
-      const at = request.find(requestBytes, 0, lowerBytes(table.hostRewriteHeader));
-      if (at >= 0) host = requestBytes.latin1Slice(request.valueStart(at), request.valueEnd(at));
-    }
-  }
+  if (target?.hostRewrite !== undefined || table === undefined) return target?.hostRewrite;
+  if (table.hostRewrite !== '') return table.hostRewrite;
+  if (table.autoHostRewrite) return host?.table.hostname || undefined;
+  if (table.hostRewriteHeader === '') return undefined;
+  const at = request.find(requestBytes, 0, lowerBytes(table.hostRewriteHeader));
+  return at < 0 ? undefined : requestBytes.latin1Slice(request.valueStart(at), request.valueEnd(at));
+}
+
+function setHost(exchange: Exchange): void {
+  const { request, forward, target } = exchange;
+  const hostAt = request.hostField;
+  const table = forward?.table;
+  let host = rewrittenHost(exchange);
   if (host !== undefined) {
     // Envoy leaves this line out when a weighted cluster rewrites the host.
     if (target?.hostRewrite === undefined) edits.add(line.originalHost, exchange.sentAuthority);

@@ -10,7 +10,7 @@ import type { Cluster, ClusterHost } from '../upstream/cluster.ts';
 import { acquire, type UpstreamConnection, type Waiter, withdraw } from '../upstream/connection.ts';
 import { originalHost } from '../upstream/original.ts';
 import type { HttpChain } from './chain.ts';
-import { composeRequest, composeResponse, upgradeAllowed, wantsUpgrade } from './compose.ts';
+import { composeRequest, composeResponse, rewrittenHost, upgradeAllowed, wantsUpgrade } from './compose.ts';
 import type { Downstream } from './downstream.ts';
 import { ExchangeState } from './exchange-state.ts';
 import { hashOf } from './hash-policy.ts';
@@ -464,6 +464,14 @@ export class Exchange extends ExchangeState implements Waiter, DeadlineOwner {
     return this.forward?.table.terminateConnect === true;
   }
 
+  get upstreamName(): string {
+    const authority = rewrittenHost(this)?.toString('latin1') ?? this.authority;
+    return authority
+      .replace(/:\d*$/, '')
+      .replace(/^\[(.*)\]$/, '$1')
+      .toLowerCase();
+  }
+
   // --- what the upstream says -------------------------------------------------------------------------------------
 
   connectionFailed(reason: string, detail: string): void {
@@ -473,7 +481,8 @@ export class Exchange extends ExchangeState implements Waiter, DeadlineOwner {
     this.leaveHost();
     if (cluster !== undefined) countStatus(cluster, 503);
     if (this.forward?.retry?.onConnectFailure === true && this.retryLater()) return;
-    const text = detail === '' ? '' : `, transport failure reason: ${detail}`;
+    // What TLS found is for the log, as with Envoy.
+    const text = detail === '' || detail.startsWith('TLS_error:') ? '' : `, transport failure reason: ${detail}`;
     this.fail(
       503,
       `${resetText}${reason}${text}`,

@@ -24,7 +24,8 @@ export function mirror(exchange: Exchange, mirrors: readonly MirrorTable[], body
     if (cluster === undefined || !cluster.ready || cluster.table.refusal !== '') continue;
     const host = cluster.pickOnce({ hash: undefined });
     if (host === undefined || cluster.activeRequests >= cluster.table.maxRequests) continue;
-    const shadow = new Shadow(exchange, cluster, host, requestBytes(exchange, rule, body));
+    const upstreamName = rule.suffix ? withSuffix(exchange.upstreamName) : exchange.upstreamName;
+    const shadow = new Shadow(exchange, cluster, host, { bytes: requestBytes(exchange, rule, body), upstreamName });
     shadow.start();
   }
 }
@@ -47,6 +48,7 @@ function withSuffix(authority: string): string {
 
 class Shadow implements Waiter, DeadlineOwner {
   readonly fresh = false;
+  readonly upstreamName: string;
   private readonly runtime: Runtime;
   private readonly cluster: Cluster;
   private readonly host: ClusterHost;
@@ -61,11 +63,12 @@ class Shadow implements Waiter, DeadlineOwner {
   private reusable = false;
   private over = false;
 
-  constructor(exchange: Exchange, cluster: Cluster, host: ClusterHost, bytes: Buffer) {
+  constructor(exchange: Exchange, cluster: Cluster, host: ClusterHost, message: { readonly bytes: Buffer; readonly upstreamName: string }) {
     this.runtime = exchange.runtime;
     this.cluster = cluster;
     this.host = host;
-    this.bytes = bytes;
+    this.bytes = message.bytes;
+    this.upstreamName = message.upstreamName;
     this.isHead = exchange.request.method === 1;
     this.timeoutMs = exchange.forward?.table.timeoutMs || defaultTimeoutMs;
     cluster.activeRequests++;

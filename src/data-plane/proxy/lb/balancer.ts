@@ -1,6 +1,7 @@
 import type { ClusterTable } from '../table.ts';
 import { hashText } from './hash.ts';
 import type { Host } from './host.ts';
+import { warmAt, warmth } from './slow-start.ts';
 
 /** What a choice may look at. `hash` is undefined when the route has no hash policy that applied. */
 export interface PickContext {
@@ -12,8 +13,24 @@ export type Balancer<H extends Host> = (hosts: readonly H[], context: PickContex
 
 const maxRing = 65536;
 
-/** A balancer for one set of hosts; made again whenever the set or the policy changes. */
-export function createBalancer<H extends Host>(table: ClusterTable, hosts: readonly H[]): Balancer<H> {
+/**
+ * A balancer for one set of hosts; made again whenever the set or the policy changes. `now` is the monotonic clock that
+ * the hosts' `healthySince` was taken from.
+ */
+export function createBalancer<H extends Host>(table: ClusterTable, hosts: readonly H[], now: () => number): Balancer<H> {
+  const whole = settledBalancer(table, hosts);
+  const { slowStart } = table;
+  if (slowStart === undefined || hosts.length < 2) return whole;
+  const until = warmAt(slowStart, hosts);
+  const bias = table.balancer === 'least-request' ? table.activeRequestBias : 0;
+  return (set, context, random) => {
+    const at = now();
+    if (at >= until) return whole(set, context, random);
+    return richest(set, (host) => (host.table.weight * warmth(slowStart, host, at)) / (host.active + 1) ** bias);
+  };
+}
+
+function settledBalancer<H extends Host>(table: ClusterTable, hosts: readonly H[]): Balancer<H> {
   const weighted = hosts.some((host) => host.table.weight !== hosts[0]?.table.weight);
   switch (table.balancer) {
     case 'random':
@@ -21,9 +38,11 @@ export function createBalancer<H extends Host>(table: ClusterTable, hosts: reado
         ? (set, _context, random) => weightedRandom(set, random)
         : (set, _context, random) => set[Math.floor(random() * set.length)];
     case 'round-robin':
-      return weighted ? smoothRotation : rotation();
+      return weighted ? (set) => richest(set, (host) => host.table.weight) : rotation();
     case 'least-request':
-      return weighted ? weightedLeast(table.activeRequestBias) : leastOf(table.choices);
+      return weighted
+        ? (set) => richest(set, (host) => host.table.weight / (host.active + 1) ** table.activeRequestBias)
+        : leastOf(table.choices);
     case 'ring-hash':
       return hashed(buildRing(table, hosts));
     case 'maglev':
@@ -40,13 +59,14 @@ function rotation<H extends Host>(): Balancer<H> {
   };
 }
 
-/** Each round every host earns its weight and the richest pays the sum: even spacing for any weights. */
-function smoothRotation<H extends Host>(hosts: readonly H[]): H | undefined {
+/** Each round every host earns its weight as of now and the richest pays the sum: even spacing for any weights. */
+function richest<H extends Host>(hosts: readonly H[], weightOf: (host: H) => number): H | undefined {
   let best: H | undefined;
   let total = 0;
   for (const host of hosts) {
-    host.credit += host.table.weight;
-    total += host.table.weight;
+    const gain = weightOf(host);
+    host.credit += gain;
+    total += gain;
     if (best === undefined || host.credit > best.credit) best = host;
   }
   if (best !== undefined) best.credit -= total;
@@ -60,22 +80,6 @@ function leastOf<H extends Host>(choices: number): Balancer<H> {
       const other = hosts[Math.floor(random() * hosts.length)];
       if (other !== undefined && best !== undefined && other.active < best.active) best = other;
     }
-    return best;
-  };
-}
-
-/** Rotation in which a busy host earns less: weight / (active + 1) ^ bias. */
-function weightedLeast<H extends Host>(bias: number): Balancer<H> {
-  return (hosts) => {
-    let best: H | undefined;
-    let total = 0;
-    for (const host of hosts) {
-      const gain = host.table.weight / (host.active + 1) ** bias;
-      host.credit += gain;
-      total += gain;
-      if (best === undefined || host.credit > best.credit) best = host;
-    }
-    if (best !== undefined) best.credit -= total;
     return best;
   };
 }

@@ -6,6 +6,22 @@ export interface PooledConnection {
   retire(): void;
 }
 
+/**
+ * Connections to one host that may stand in for each other. Over TLS with automatic server names each name has a pool of
+ * its own: a connection opened and verified for one name must not carry requests for another.
+ */
+export class Pool<C extends PooledConnection = PooledConnection, W extends Waiting = Waiting> {
+  readonly name: string;
+  readonly idle: C[] = [];
+  readonly queue: W[] = [];
+  dialing = 0;
+  connections = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
 /** Someone who waits for a connection to a host. */
 export interface Waiting {
   /** The dial failed; `reason` is Envoy's word for a reset, `detail` the transport's. */
@@ -20,9 +36,10 @@ export class Host<C extends PooledConnection = PooledConnection, W extends Waiti
   readonly label: string;
   active = 0;
   connections = 0;
-  readonly idle: C[] = [];
-  readonly queue: W[] = [];
-  dialing = 0;
+  private readonly pool = new Pool<C, W>('');
+  private named: Map<string, Pool<C, W>> | undefined = undefined;
+  /** When it came into the cluster or was last seen to recover; monotonic milliseconds. */
+  healthySince = 0;
   /** Taken out of the cluster; its connections end as they become idle. */
   removed = false;
 
@@ -51,6 +68,32 @@ export class Host<C extends PooledConnection = PooledConnection, W extends Waiti
         : table.address.includes(':')
           ? `[${table.address}]:${table.port}`
           : `${table.address}:${table.port}`;
+  }
+
+  /** The pool of a server name; the empty name is the one of everything else. */
+  poolFor(name: string): Pool<C, W> {
+    if (name === '') return this.pool;
+    this.named ??= new Map();
+    let pool = this.named.get(name);
+    if (pool === undefined) {
+      pool = new Pool(name);
+      this.named.set(name, pool);
+    }
+    return pool;
+  }
+
+  /** Forgets a named pool that holds nothing: clients choose the names. */
+  release(pool: Pool<C, W>): void {
+    if (pool.connections === 0 && pool.queue.length === 0 && pool.name !== '') this.named?.delete(pool.name);
+  }
+
+  get pools(): Pool<C, W>[] {
+    return this.named === undefined ? [this.pool] : [this.pool, ...this.named.values()];
+  }
+
+  /** Ends every idle connection. */
+  retireIdle(): void {
+    for (const pool of this.pools) for (const connection of pool.idle.splice(0)) connection.retire();
   }
 
   get usable(): boolean {

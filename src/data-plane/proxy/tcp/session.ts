@@ -36,6 +36,7 @@ export class TcpSession implements TransportSink, Waiter, DeadlineOwner, LoggedC
   readonly queryAt = 0;
   readonly scheme = '';
   readonly fresh = true;
+  readonly upstreamName = '';
   readonly logKind = 'tcp';
   readonly requestHeadBytes = 0;
   readonly status = 0;

@@ -75,16 +75,20 @@ export class Cluster {
 
   setHosts(tables: readonly HostTable[]): void {
     const known = new Map(this.hosts.map((host) => [host.key, host]));
+    const now = this.runtime.clock.monotonic();
     const next: ClusterHost[] = [];
     for (const table of tables) {
       const key = hostKey(table);
       const old = known.get(key);
       if (old !== undefined) {
+        if (isSound(table) && !isSound(old.table)) old.healthySince = now;
         old.table = table;
         known.delete(key);
         next.push(old);
       } else {
-        next.push(new Host<UpstreamConnection, Waiter>(table));
+        const host = new Host<UpstreamConnection, Waiter>(table);
+        host.healthySince = now;
+        next.push(host);
       }
     }
     for (const gone of known.values()) retireHost(gone);
@@ -177,16 +181,17 @@ export class Cluster {
     const usable = all.filter((host) => host.usable);
     const panic = (usable.length * 100) / all.length < this.table.panicPercent;
     const hosts = panic ? all.filter((host) => host.table.health !== 'draining') : usable;
+    const monotonic = () => this.runtime.clock.monotonic();
     const localities: Locality[] = [];
     if (this.table.localityWeighted) {
       for (const name of new Set(hosts.map((host) => host.table.locality))) {
         const members = hosts.filter((host) => host.table.locality === name);
         const total = all.filter((host) => host.table.locality === name).length;
         const weight = (members[0]?.table.localityWeight ?? 0) * Math.min(1, (1.4 * members.length) / total);
-        if (weight > 0) localities.push({ weight, hosts: members, balance: createBalancer(this.table, members) });
+        if (weight > 0) localities.push({ weight, hosts: members, balance: createBalancer(this.table, members, monotonic) });
       }
     }
-    return { share, hosts, balance: createBalancer(this.table, hosts), localities };
+    return { share, hosts, balance: createBalancer(this.table, hosts, monotonic), localities };
   }
 }
 
@@ -217,7 +222,11 @@ function chooseLevel(levels: readonly Level[], random: () => number): Level | un
   return levels.find((level) => level.share > 0) ?? levels[0];
 }
 
+function isSound(table: HostTable): boolean {
+  return table.health === 'healthy';
+}
+
 function retireHost(host: ClusterHost): void {
   host.removed = true;
-  for (const connection of host.idle.splice(0)) connection.retire();
+  host.retireIdle();
 }

@@ -1,14 +1,19 @@
+import { isIP } from 'node:net';
 import { Deadline, type DeadlineOwner } from '#http/deadlines.ts';
 import { connect } from '#http/net-transport.ts';
+import type { TlsPeer } from '#http/tls-transport.ts';
 import type { Transport, TransportSink } from '#http/transport.ts';
-import type { PooledConnection, Waiting } from '../lb/host.ts';
+import type { Pool, PooledConnection, Waiting } from '../lb/host.ts';
 import type { Runtime } from '../runtime.ts';
+import type { TlsTable } from '../table.ts';
 import type { Cluster, ClusterHost } from './cluster.ts';
 
 /** A request that waits for, then owns, an upstream connection. */
 export interface Waiter extends Waiting {
   /** Raw bytes will follow: a connection that has served requests will not do. */
   readonly fresh: boolean;
+  /** Host of the authority as the upstream gets it, for server names taken from requests; empty when there is none. */
+  readonly upstreamName: string;
   connectionReady(connection: UpstreamConnection): void;
   upstreamData(bytes: Buffer, start: number, end: number): void;
   upstreamDrained(): void;
@@ -24,32 +29,47 @@ export type Acquired = UpstreamConnection | 'waiting' | 'overflow';
  * cluster's limits on connections and on waiting requests.
  */
 export function acquire(runtime: Runtime, cluster: Cluster, host: ClusterHost, waiter: Waiter): Acquired {
+  const pool = poolOf(cluster, host, waiter);
   if (!waiter.fresh) {
-    for (let idle = host.idle.pop(); idle !== undefined; idle = host.idle.pop()) {
+    for (let idle = pool.idle.pop(); idle !== undefined; idle = pool.idle.pop()) {
       if (idle.assign(waiter)) return idle;
     }
   }
-  if (cluster.pending >= cluster.table.maxPending) return 'overflow';
+  if (cluster.pending >= cluster.table.maxPending) {
+    host.release(pool);
+    return 'overflow';
+  }
   cluster.pending++;
-  host.queue.push(waiter);
-  dialWhenNeeded(runtime, cluster, host);
+  pool.queue.push(waiter);
+  dialWhenNeeded(runtime, cluster, host, pool);
   return 'waiting';
 }
 
 /** Takes a waiter out of its queue; false when it was not there any more. */
 export function withdraw(cluster: Cluster, host: ClusterHost, waiter: Waiter): boolean {
-  const at = host.queue.indexOf(waiter);
-  if (at < 0) return false;
-  host.queue.splice(at, 1);
-  cluster.pending--;
-  return true;
+  for (const pool of host.pools) {
+    const at = pool.queue.indexOf(waiter);
+    if (at < 0) continue;
+    pool.queue.splice(at, 1);
+    cluster.pending--;
+    host.release(pool);
+    return true;
+  }
+  return false;
 }
 
-function dialWhenNeeded(runtime: Runtime, cluster: Cluster, host: ClusterHost): void {
-  if (host.dialing >= host.queue.length) return;
-  // A host without any connection always gets one, or its queue could never move.
-  if (cluster.activeConnections >= cluster.table.maxConnections && host.connections > 0) return;
-  new UpstreamConnection(runtime, cluster, host);
+type HostPool = Pool<UpstreamConnection, Waiter>;
+
+function poolOf(cluster: Cluster, host: ClusterHost, waiter: Waiter): HostPool {
+  const tls = cluster.table.tls;
+  return host.poolFor(tls !== undefined && (tls.autoSni || tls.autoSan) ? waiter.upstreamName : '');
+}
+
+function dialWhenNeeded(runtime: Runtime, cluster: Cluster, host: ClusterHost, pool: HostPool): void {
+  if (pool.dialing >= pool.queue.length) return;
+  // A pool without any connection always gets one, or its queue could never move.
+  if (cluster.activeConnections >= cluster.table.maxConnections && pool.connections > 0) return;
+  new UpstreamConnection(runtime, cluster, host, pool);
 }
 
 /** One HTTP/1 or raw connection to an endpoint. It serves one waiter at a time and returns to its host's pool. */
@@ -58,6 +78,7 @@ export class UpstreamConnection implements TransportSink, DeadlineOwner, PooledC
   readonly host: ClusterHost;
   readonly transport: Transport;
   private readonly runtime: Runtime;
+  private readonly pool: HostPool;
   private state: 'dialing' | 'idle' | 'busy' | 'closed' = 'dialing';
   private waiter: Waiter | undefined = undefined;
   private readonly alarm = new Deadline(this);
@@ -65,27 +86,31 @@ export class UpstreamConnection implements TransportSink, DeadlineOwner, PooledC
   served = 0;
   private readonly openedAt: number;
 
-  constructor(runtime: Runtime, cluster: Cluster, host: ClusterHost) {
+  constructor(runtime: Runtime, cluster: Cluster, host: ClusterHost, pool: HostPool) {
     this.runtime = runtime;
     this.cluster = cluster;
     this.host = host;
+    this.pool = pool;
     this.openedAt = runtime.clock.monotonic();
     cluster.activeConnections++;
     cluster.connectionsTotal++;
     host.connections++;
     host.connectionsTotal++;
-    host.dialing++;
+    pool.connections++;
+    pool.dialing++;
     const table = cluster.table;
     const options = {
       host: host.table.address,
       port: host.table.port,
       localAddress: sourceFor(table.sourceAddress, host),
       keepAliveMs: table.keepAliveMs,
+      keepAliveIntervalMs: table.keepAliveIntervalMs,
+      keepAliveProbes: table.keepAliveProbes,
     };
     this.transport =
       table.tls === undefined
         ? connect(options, runtime.reader, this)
-        : runtime.connectTls(options, { ...table.tls, sni: table.tls.sni || host.table.hostname }, this);
+        : runtime.connectTls(options, table.tls, peerOf(table.tls, pool.name), this);
     if (table.connectTimeoutMs > 0) runtime.deadlines.set(this.alarm, table.connectTimeoutMs);
   }
 
@@ -118,7 +143,7 @@ export class UpstreamConnection implements TransportSink, DeadlineOwner, PooledC
   discard(): void {
     this.waiter = undefined;
     if (this.state === 'closed') return;
-    if (this.state === 'dialing') this.host.dialing--;
+    if (this.state === 'dialing') this.pool.dialing--;
     this.forget();
     this.transport.destroy();
   }
@@ -128,7 +153,7 @@ export class UpstreamConnection implements TransportSink, DeadlineOwner, PooledC
   }
 
   private offer(): void {
-    const queue = this.host.queue;
+    const queue = this.pool.queue;
     const at = this.served === 0 ? 0 : queue.findIndex((waiter) => !waiter.fresh);
     const next = at < 0 ? undefined : queue[at];
     if (next !== undefined) {
@@ -140,30 +165,32 @@ export class UpstreamConnection implements TransportSink, DeadlineOwner, PooledC
       return;
     }
     this.state = 'idle';
-    this.host.idle.push(this);
+    this.pool.idle.push(this);
     if (this.cluster.table.idleTimeoutMs > 0) this.runtime.deadlines.set(this.alarm, this.cluster.table.idleTimeoutMs);
   }
 
   private forget(): void {
     if (this.state === 'closed') return;
     if (this.state === 'idle') {
-      const at = this.host.idle.lastIndexOf(this);
-      if (at >= 0) this.host.idle.splice(at, 1);
+      const at = this.pool.idle.lastIndexOf(this);
+      if (at >= 0) this.pool.idle.splice(at, 1);
     }
     this.state = 'closed';
     this.runtime.deadlines.clear(this.alarm);
     this.cluster.activeConnections--;
     this.host.connections--;
+    this.pool.connections--;
     // Room for one more: whoever still waits gets a dial.
-    if (this.host.queue.length > 0) dialWhenNeeded(this.runtime, this.cluster, this.host);
+    if (this.pool.queue.length > 0) dialWhenNeeded(this.runtime, this.cluster, this.host, this.pool);
+    else this.host.release(this.pool);
   }
 
   connected(): void {
     if (this.state !== 'dialing') return;
-    this.host.dialing--;
+    this.pool.dialing--;
     this.runtime.deadlines.clear(this.alarm);
     this.state = 'idle';
-    if (this.host.removed && this.host.queue.length === 0) {
+    if (this.host.removed && this.pool.queue.length === 0) {
       this.retire();
       return;
     }
@@ -209,17 +236,22 @@ export class UpstreamConnection implements TransportSink, DeadlineOwner, PooledC
   }
 
   private dialFailed(code: string): void {
-    this.host.dialing--;
+    this.pool.dialing--;
     this.host.connectFailures++;
     this.cluster.connectFailures++;
     if (this.timedOut) this.cluster.connectTimeouts++;
-    const failed = this.host.queue.splice(0);
+    const failed = this.pool.queue.splice(0);
     this.cluster.pending -= failed.length;
     this.forget();
     this.cluster.note(this.host, 0);
     const reason = this.timedOut ? 'connection timeout' : 'remote connection failure';
     for (const waiter of failed) waiter.connectionFailed(reason, this.timedOut ? '' : failureText(code));
   }
+}
+
+/** Server names of a connection: the request's where the cluster takes them from requests; an address is no server name. */
+function peerOf(tls: TlsTable, name: string): TlsPeer {
+  return { sni: tls.autoSni && name !== '' ? (isIP(name) === 0 ? name : '') : tls.sni, requiredName: tls.autoSan ? name : '' };
 }
 
 /** A source address only fits targets of its own kind: loopback to loopback, IPv4 to IPv4. */
@@ -242,5 +274,6 @@ const texts: Readonly<Record<string, string>> = {
 };
 
 function failureText(code: string): string {
+  if (code.includes(' ') || code.startsWith('TLS')) return code;
   return `delayed connect error: ${texts[code] ?? code}`;
 }
