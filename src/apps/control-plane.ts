@@ -11,6 +11,7 @@ import { detach, sleep } from '#base/task.ts';
 import { type Config, createConfig } from '#config/config.ts';
 import { fileSource } from '#config/file-source.ts';
 import { kubeSource } from '#config/kube-source.ts';
+import { isAboutMeshConfig, meshConfigSource } from '#config/mesh-config-source.ts';
 import type { Source } from '#config/source.ts';
 import { storeSource } from '#config/store-source.ts';
 import { formatGrpcAddress } from '#grpc/address.ts';
@@ -31,6 +32,7 @@ import { type RuntimeFile, removeRuntimeFile, runningControlPlane, writeRuntimeF
 import type { Settings } from '#process/settings.ts';
 import { createMeshState, type MeshState } from '#registry/mesh-state.ts';
 import { meshInputs } from '#registry/snapshot-of.ts';
+import { configMapKind } from '#resources/core/config-map.ts';
 import { kinds } from '#resources/kinds.ts';
 import { problemTable } from '#resources/problems.ts';
 import { createAgentClient } from '#server/agent-client.ts';
@@ -46,6 +48,8 @@ export interface ControlPlaneOptions {
   readonly settings: Settings;
   /** A step is done: one line for the person. */
   readonly onStep: (line: string) => void;
+  /** A problem of the mesh configuration that is there at the start, on which everything else is built. */
+  readonly onProblem?: (problem: Problem) => void;
   /** Ends a start that is under way. */
   readonly signal?: AbortSignal;
   /** `$XDG_RUNTIME_DIR`, when there is one. */
@@ -114,6 +118,8 @@ async function compose(options: ControlPlaneOptions, stateDir: string, stack: As
   const { config, meshState } = await startConfig(settings, api, signal);
   onStep(`configuration read: ${meshState.current().services.length} services, ${config.problems().length} problems`);
 
+  for (const problem of config.problems()) if (isAboutMeshConfig(problem)) options.onProblem?.(problem);
+
   const pilot = await startPilot(settings, config, meshState, stack);
   onStep(`discovery (xDS) on ${pilot.xdsAddress}`);
 
@@ -169,13 +175,15 @@ async function startConfig(
   const sources: Source[] = [storeSource(api.store, kinds)];
   if (settings.configDir) sources.push(fileSource({ dir: resolve(settings.configDir), clock: systemClock, log }));
   if (settings.sourceKubeconfig) sources.push(otherApiServer(resolve(settings.sourceKubeconfig), signal));
-  const config = createConfig({ sources, clock: systemClock, log });
+  const meshConfig = meshConfigSource({ ...(settings.meshConfig ? { file: resolve(settings.meshConfig) } : {}), clock: systemClock, log });
+  const config = createConfig({ sources: [...sources, ...meshConfig.sources], clock: systemClock, log });
   const meshState = createMeshState({
     graph: config.graph,
     inputs: meshInputs((kind) => config.collection(kind)),
     mesh: defaultMeshConfig,
     clusterId: settings.clusterId,
   });
+  meshConfig.follow(config.collection(configMapKind), (mesh) => meshState.setMesh(mesh));
   const failed = config.run(signal);
   await Promise.race([config.synced, failed]);
   detach(failed, (message) => log.error('a configuration source has ended', { error: message }));

@@ -23,6 +23,7 @@ export const commands: readonly Command[] = [
     examples: [
       { command: 'meshwright start', does: 'an empty mesh on this machine' },
       { command: 'meshwright start --config ./mesh', does: 'with the YAML files of a folder, watched' },
+      { command: 'meshwright start --mesh-config mesh.yaml', does: 'with settings of the whole mesh' },
     ],
     flags: startFlags,
     load: async () => (await import('./handler/start.ts')).start,

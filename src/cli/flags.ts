@@ -67,6 +67,12 @@ export const dryRun: Flag = {
 export const startFlags: readonly Flag[] = [
   { long: 'proxy', value: 'ENGINE', description: 'proxy of workloads', choices: ['embedded', 'envoy'] },
   { long: 'config', value: 'DIR', description: 'folder of YAML that is watched besides the API server', complete: 'file' },
+  {
+    long: 'mesh-config',
+    value: 'FILE',
+    description: 'mesh configuration, watched; a ConfigMap istio in istio-system wins',
+    complete: 'file',
+  },
   { long: 'source-kubeconfig', value: 'FILE', description: 'another API server whose objects count as well', complete: 'file' },
   { long: 'api-port', value: 'PORT', description: 'port of the API server (16440)', complete: 'none' },
   { long: 'page-port', value: 'PORT', description: 'port of page and REST (16480)', complete: 'none' },

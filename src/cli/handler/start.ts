@@ -7,6 +7,7 @@ import { readSettings, type Settings, settingsTable } from '#process/settings.ts
 import { type Flags, type Invocation, UsageError } from '../command.ts';
 import { type ExitCode, exitCode } from '../exit-code.ts';
 import type { Io } from '../io.ts';
+import { formatProblems } from '../output/problems.ts';
 
 /** `meshwright start`: a control plane until Ctrl-C. */
 export async function start(invocation: Invocation): Promise<ExitCode> {
@@ -56,6 +57,9 @@ async function startPlane({ io, signal }: Invocation, settings: Settings): Promi
   return startControlPlane({
     settings: { ...settings, stateDir: resolve(io.cwd, settings.stateDir) },
     onStep: (line) => io.err(step(io, line)),
+    onProblem: (problem) => {
+      for (const line of formatProblems([problem], io)) io.err(line);
+    },
     signal,
     ...(io.env.XDG_RUNTIME_DIR ? { xdgRuntimeDir: io.env.XDG_RUNTIME_DIR } : {}),
   });
@@ -78,6 +82,7 @@ const flagSettings = {
   'state-dir': 'stateDir',
   proxy: 'proxy',
   config: 'configDir',
+  'mesh-config': 'meshConfig',
   'source-kubeconfig': 'sourceKubeconfig',
   'api-port': 'apiPort',
   'page-port': 'pagePort',

@@ -1,3 +1,4 @@
+import { configMapKind } from '#resources/core/config-map.ts';
 import { defineKind, type PrinterColumn } from '#resources/kind.ts';
 import { anything, bytes, flag, integer, list, map, message, text, timestamp } from '#resources/schema.ts';
 import type { ApiKind } from './kinds.ts';
@@ -33,20 +34,7 @@ const named = message('A reference by name.', { name: text('Name in the same nam
  * taken from there.
  */
 export const plainKinds: readonly ApiKind[] = [
-  defineKind({
-    ...common,
-    group: '',
-    kind: 'ConfigMap',
-    plural: 'configmaps',
-    singular: 'configmap',
-    shortNames: ['cm'],
-    description: 'Settings as named texts.',
-    schema: message('The settings.', {
-      data: map('Texts by name.', text('A text.')),
-      binaryData: map('Bytes by name, in base64.', bytes('Base64.')),
-      immutable: flag('Whether the content stays as it is.'),
-    }),
-  }),
+  configMapKind,
   defineKind({
     ...common,
     group: '',

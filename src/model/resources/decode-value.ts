@@ -22,6 +22,8 @@ export interface SchemaNode {
   readonly 'x-empty-items'?: boolean;
   /** The value belongs to the field of this name. */
   readonly 'x-same-as'?: string;
+  /** Nothing reads the field. */
+  readonly 'x-unused'?: boolean;
   readonly 'x-one-of'?: readonly (readonly string[])[];
   readonly 'x-kubernetes-int-or-string'?: boolean;
   readonly 'x-kubernetes-preserve-unknown-fields'?: boolean;

@@ -59,15 +59,15 @@ export function decodeObject<Spec>(table: DecodeTable<Spec>, raw: unknown, origi
   if (spec !== undefined && issues.every((issue) => severityOf(issue, options) !== 'error')) {
     issues.push(...(table.validate?.(spec, metadata) ?? []));
   }
-  const problems = toProblems(issues, origin, options);
-  if (spec === undefined || problems.some((problem) => problem.severity === 'error')) return { problems };
-  const status = table.hasStatus && isObject(raw.status) ? { status: raw.status } : {};
   const place: Origin = { ...origin, kind: `${apiVersion}/${table.kind}`, name: metadata.name };
   const where = {
     ...place,
     ...(metadata.namespace ? { namespace: metadata.namespace } : {}),
     ...(metadata.generation ? { generation: metadata.generation } : {}),
   };
+  const problems = toProblems(issues, where, options);
+  if (spec === undefined || problems.some((problem) => problem.severity === 'error')) return { problems };
+  const status = table.hasStatus && isObject(raw.status) ? { status: raw.status } : {};
   return { resource: { apiVersion, kind: table.kind, metadata, spec, ...status, origin: where }, problems };
 }
 

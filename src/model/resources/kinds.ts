@@ -1,3 +1,4 @@
+import { configMapKind } from './core/config-map.ts';
 import { endpointSliceKind } from './core/endpoint-slice.ts';
 import { namespaceKind } from './core/namespace.ts';
 import { podKind } from './core/pod.ts';
@@ -14,6 +15,7 @@ export const kinds: readonly KindDefinition[] = [
   namespaceKind,
   podKind,
   endpointSliceKind,
+  configMapKind,
   virtualServiceKind,
   destinationRuleKind,
   serviceEntryKind,

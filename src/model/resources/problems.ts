@@ -145,6 +145,13 @@ export const problemTable = table({
     fix: "Check the file's permissions and content.",
     example: '-rw------- root reviews.yaml',
   },
+  MW0119: {
+    severity: 'info',
+    title: 'Setting without effect',
+    cause: 'The field is one of Istio and was checked, but nothing in Meshwright reads it yet.',
+    fix: 'Leave it for other tools, or remove it.',
+    example: 'defaultConfig: {concurrency: 2}',
+  },
   MW0201: {
     severity: 'error',
     title: 'Bad host',

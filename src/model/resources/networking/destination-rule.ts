@@ -1,7 +1,7 @@
 import { choice, decimal, duration, flag, integer, list, long, map, message, text, unsigned, type Value } from '../schema.ts';
 import { portSelector } from './destination.ts';
 
-const keepalive = message('TCP keepalive probes.', {
+export const keepalive = message('TCP keepalive probes.', {
   probes: unsigned('Unanswered probes after which the connection counts as dead. Unset: the setting of the operating system.'),
   time: duration('Idle time before the first probe.'),
   interval: duration('Time between probes.'),

@@ -89,7 +89,7 @@ const httpRewrite = message('Changes to the request before it is forwarded.', {
 });
 export type HttpRewrite = Value<typeof httpRewrite>;
 
-const httpRetry = message('When and how often a failed request is tried again.', {
+export const httpRetry = message('When and how often a failed request is tried again.', {
   attempts: integer('Number of repetitions; 0 turns retries off.'),
   perTryTimeout: duration('Time limit of each try, the first included; at least 1ms. Unset: the timeout of the route.'),
   retryOn: text('Comma-separated conditions of Envoy (`5xx,reset,connect-failure`) or status codes under which to repeat.'),
