@@ -1,7 +1,8 @@
-import type { KubeClient, KubeResource } from '#kube/client.ts';
+import type { KubeClient, KubeResource, Selection } from '#kube/client.ts';
 import type { KubeObject } from '#kube/object.ts';
 import type { Reflectors } from '#kube/reflector.ts';
 import { hasReason } from '#kube/status.ts';
+import { meshConfigMap } from '#resources/core/config-map.ts';
 import { apiVersionOf, type KindDefinition } from '#resources/kind.ts';
 import { objectKey, type Source } from './source.ts';
 
@@ -22,7 +23,7 @@ export function kubeSource({ client, reflectors, kinds }: KubeSourceOptions): So
     async run(sink, signal) {
       const unsynced = new Set(kinds);
       const ends = kinds.map((kind) => {
-        const reflector = reflectors.of(resourceOf(kind));
+        const reflector = reflectors.of(resourceOf(kind), selectionOf(kind));
         let isSynced = reflector.isSynced();
         const apiVersion = apiVersionOf(kind, kind.versions[0] ?? 'v1');
         // Some servers leave apiVersion and kind out of the items of a list.
@@ -75,6 +76,12 @@ export function kubeSource({ client, reflectors, kinds }: KubeSourceOptions): So
 
 function resourceOf({ group, versions, plural, kind, namespaced }: KindDefinition): KubeResource {
   return { group, version: versions[0] ?? 'v1', plural, kind, namespaced };
+}
+
+/** Of all the ConfigMaps of a cluster, which may be large, only the one that the mesh reads. */
+function selectionOf({ group, kind }: KindDefinition): Selection {
+  if (group !== '' || kind !== 'ConfigMap') return {};
+  return { namespace: meshConfigMap.namespace, fieldSelector: `metadata.name=${meshConfigMap.name}` };
 }
 
 function placeOf(kind: KindDefinition, { metadata }: KubeObject): string {
