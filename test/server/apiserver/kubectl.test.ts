@@ -253,6 +253,8 @@ test('the other verbs: create, label, annotate, replace, delete', async (t) => {
   assert.match(await kubectl.good('delete namespace shop'), /namespace "shop" deleted/);
   assert.equal((await kubectl.call('get cm c -n shop')).code, 1);
   assert.match(await kubectl.good('auth can-i create virtualservices'), /yes/);
+  assert.match(await kubectl.good('auth can-i --list'), /\*\.\* +\[\] +\[\] +\[\*\]/);
+  assert.match(await kubectl.good('auth whoami'), /meshwright:admin/);
   const dry = await kubectl.good('create configmap dry --dry-run=server -o name');
   assert.equal(dry, 'configmap/dry\n');
   assert.equal((await kubectl.call('get cm dry')).code, 1);

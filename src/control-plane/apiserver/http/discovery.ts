@@ -15,7 +15,8 @@ interface Group {
 /** Answers /api, /apis and the documents of one group or version, in the old form and aggregated (`apidiscovery.k8s.io`). */
 export function serveDiscovery(exchange: Exchange, kinds: KindTable): void {
   const steps = exchange.path.split('/').filter((step) => step !== '');
-  const groups = [...kinds.groups, ...reviews.map((review) => ({ name: review.group, versions: [review.version] }))];
+  const reviewGroups = new Map(reviews.map((review) => [review.group, { name: review.group, versions: [review.version] }]));
+  const groups = [...kinds.groups, ...reviewGroups.values()];
   const core = groups.filter((group) => group.name === '');
   const named = groups.filter((group) => group.name !== '').sort((a, b) => (a.name < b.name ? -1 : 1));
   const [root, first, second] = steps;

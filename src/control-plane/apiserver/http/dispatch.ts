@@ -17,8 +17,8 @@ export interface DispatchContext extends ResourceContext {
   readonly isReady: () => boolean;
 }
 
-/** Kubernetes version whose API the server speaks; clients compare it with their own. */
-const kubernetesVersion = { major: '1', minor: '32' };
+/** Kubernetes version whose API the server speaks; clients warn when theirs is more than one minor away (tested: 1.32, 1.34). */
+const kubernetesVersion = { major: '1', minor: '33' };
 
 export function createDispatcher(context: DispatchContext): (request: HttpRequest, response: HttpResponse) => void {
   const wanted = hash('sha256', context.token.reveal(), 'buffer');
@@ -27,6 +27,7 @@ export function createDispatcher(context: DispatchContext): (request: HttpReques
     // A client that goes away in the middle of an answer is no failure of ours.
     response.on('error', () => {});
     serve(exchange, context, wanted).catch((error: unknown) => {
+      if (request.aborted) return;
       const code = sendFailure(exchange, error);
       if (code >= 500) context.log.error('a request failed', { method: exchange.method, path: exchange.path, code, error: String(error) });
     });

@@ -168,6 +168,10 @@ export const messages: Readonly<Record<string, MessageSchema>> = {
   EnvVar: { 1: text('name'), 2: text('value') },
   Resources: { 1: map('limits', 'quantity'), 2: map('requests', 'quantity') },
   SelfSubjectAccessReview: { 1: metadata, 2: one('spec', 'AccessReviewSpec'), 3: one('status', 'AccessReviewStatus') },
+  SelfSubjectRulesReview: { 1: metadata, 2: one('spec', 'RulesReviewSpec'), 3: one('status', 'RulesReviewStatus') },
+  RulesReviewSpec: { 1: text('namespace') },
+  // Only answers carry rules.
+  RulesReviewStatus: { 3: bool('incomplete'), 4: text('evaluationError') },
   AccessReviewSpec: { 1: one('resourceAttributes', 'ResourceAttributes'), 2: one('nonResourceAttributes', 'NonResourceAttributes') },
   AccessReviewStatus: { 1: bool('allowed'), 2: text('reason'), 3: text('evaluationError'), 4: bool('denied') },
   ResourceAttributes: {
