@@ -135,8 +135,8 @@ async function measure(shape: ShapeName, size: { readonly proxies: number; reado
         bytes = received.bytes;
         highest = Math.max(highest, rssMb(pid));
         // Every ACK has arrived before the next change; the pause lets both processes come to rest.
-        server.send({ do: 'check' });
-        const { reached } = await server.next('checked');
+        server.send({ do: 'settle' });
+        const { reached } = await server.next('settled');
         if (reached !== size.proxies) throw new Error(`${reached} of ${size.proxies} proxies acknowledged`);
         await new Promise((resolve) => setTimeout(resolve, 30));
       }

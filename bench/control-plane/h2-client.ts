@@ -11,6 +11,23 @@ const windowBytes = 2 ** 31 - 1;
 /** One read buffer for all connections: a read is consumed before the next one begins. */
 const readBuffer = Buffer.allocUnsafeSlow(256 * 1024);
 
+/**
+ * Bodies that came in several reads are put together in buffers that go round: a new one for each would cost more than
+ * everything else the client does.
+ */
+const spareBodies: Buffer[] = [];
+const spareBytes = 64 * 1024;
+const maxSpares = 1024;
+
+function takeBody(length: number): Buffer {
+  if (length > spareBytes) return Buffer.allocUnsafeSlow(length);
+  return (spareBodies.pop() ?? Buffer.allocUnsafeSlow(spareBytes)).subarray(0, length);
+}
+
+function giveBack(body: Buffer): void {
+  if (body.buffer.byteLength === spareBytes && spareBodies.length < maxSpares) spareBodies.push(Buffer.from(body.buffer));
+}
+
 export interface RawStream {
   send(message: Uint8Array): void;
   close(): void;
@@ -141,7 +158,7 @@ class FrameCutter {
           at += length;
           continue;
         }
-        this.#body = Buffer.allocUnsafe(length);
+        this.#body = takeBody(length);
       }
       const take = Math.min(this.#body.length - this.#bodyBytes, part.length - at);
       part.copy(this.#body, this.#bodyBytes, at, at + take);
@@ -152,6 +169,7 @@ class FrameCutter {
       this.#body = undefined;
       this.#prefixBytes = 0;
       this.#message(body);
+      giveBack(body);
     }
   }
 }

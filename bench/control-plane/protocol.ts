@@ -4,12 +4,15 @@ import type { ShapeName } from './mesh.ts';
 export type ToServer =
   | { readonly do: 'start'; readonly shape: ShapeName }
   | { readonly do: 'endpoint' | 'weight'; readonly change: number }
+  /** Say when every proxy has acknowledged. */
+  | { readonly do: 'settle' }
   | { readonly do: 'check' }
   | { readonly do: 'quit' };
 
 export type FromServer =
   | { readonly is: 'listening'; readonly port: number; readonly routeNames: Readonly<Record<string, readonly string[]>> }
   | { readonly is: 'changed'; readonly at: number; readonly epoch: number }
+  | { readonly is: 'settled'; readonly reached: number; readonly rejected: number }
   /** All acknowledged; the digest of names and versions by namespace. */
   | { readonly is: 'checked'; readonly reached: number; readonly rejected: number; readonly digests: Readonly<Record<string, string>> };
 

@@ -39,6 +39,7 @@ async function handle(message: ToServer): Promise<void> {
     return;
   }
   if (!running) throw new Error('not started');
+  if (message.do === 'settle') return say({ is: 'settled', ...(await settle(running)) });
   if (message.do === 'check') return say(await check(running));
   const { change } = message;
   // Decoded beforehand: the clock starts when the changed object enters the registry.
@@ -77,8 +78,14 @@ function routeNames({ shape, state }: Running): Record<string, readonly string[]
   return found;
 }
 
-async function check({ pilot, state }: Running): Promise<FromServer> {
+async function settle({ pilot, state }: Running): Promise<{ readonly reached: number; readonly rejected: number }> {
   const { reached, rejected } = await pilot.waitForEpoch(state.current().epoch, 10_000);
+  return { reached, rejected };
+}
+
+async function check(running: Running): Promise<FromServer> {
+  const { pilot } = running;
+  const settled = await settle(running);
   const digests: Record<string, string> = {};
   for (const { id, proxy } of pilot.proxies()) {
     if (digests[proxy.namespace]) continue;
@@ -89,7 +96,7 @@ async function check({ pilot, state }: Running): Promise<FromServer> {
     });
     digests[proxy.namespace] = createHash('sha1').update(lines.sort().join('\n')).digest('hex');
   }
-  return { is: 'checked', reached, rejected, digests };
+  return { is: 'checked', ...settled, digests };
 }
 
 function say(message: FromServer): void {

@@ -135,7 +135,7 @@ describe('debug pages', () => {
     for (const line of [
       /^pilot_xds 1$/m,
       /^pilot_xds_pushes\{type="cds"\} 1$/m,
-      /^pilot_total_xds_rejects\{type="lds"\} 1$/m,
+      /^pilot_total_xds_rejects\{type="lds",node="[^"]+",err="[A-Z_]+"\} 1$/m,
       /^pilot_xds_lds_reject 1$/m,
       /^pilot_xds_cds_reject 0$/m,
       /^pilot_info\{version="9\.8\.7"\} 1$/m,

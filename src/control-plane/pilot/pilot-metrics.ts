@@ -18,6 +18,7 @@ export interface PilotMetrics {
   readonly convergence: HistogramMetric;
   readonly queueTime: HistogramMetric;
   readonly debounceTime: HistogramMetric;
+  readonly pushTime: HistogramMetric;
   readonly buildTime: HistogramMetric;
   readonly triggers: CounterMetric;
   readonly inbound: CounterMetric;
@@ -66,8 +67,14 @@ export function createPilotMetrics(metrics: Metrics, version: string, gauges: Pi
     }),
     queueTime: metrics.histogram({
       name: 'pilot_proxy_queue_time',
-      help: 'Seconds from a change to the start of its push.',
+      help: 'Seconds from a change to the start of writing to proxies.',
       buckets: [...fine, ...slow],
+    }),
+    pushTime: metrics.histogram({
+      name: 'pilot_xds_push_time',
+      help: 'Seconds from the start of a push to the writing of its last response of a type.',
+      labels: ['type'],
+      buckets: [...fine, 0.1, 1, 3, 5, 10, 20, 30],
     }),
     debounceTime: metrics.histogram({
       name: 'pilot_debounce_time',
@@ -81,7 +88,11 @@ export function createPilotMetrics(metrics: Metrics, version: string, gauges: Pi
     }),
     triggers: metrics.counter({ name: 'pilot_push_triggers', help: 'Pushes by cause.', labels: ['type'] }),
     inbound: metrics.counter({ name: 'pilot_inbound_updates', help: 'Changes received.', labels: ['type'] }),
-    rejects: metrics.counter({ name: 'pilot_total_xds_rejects', help: 'Responses rejected by proxies.', labels: ['type'] }),
+    rejects: metrics.counter({
+      name: 'pilot_total_xds_rejects',
+      help: 'Responses rejected by proxies, by the first hundred proxies that did (others are `other`).',
+      labels: ['type', 'node', 'err'],
+    }),
     expiredNonces: metrics.counter({
       name: 'pilot_xds_expired_nonce',
       help: 'Requests that answer a replaced response.',

@@ -103,6 +103,7 @@ function planTexts(typeUrl: string, type: string, scope: FakeScope, names?: Iter
 
 const translator: Translator<FakeScope> = {
   scopeKey: (snapshot, proxy) => `${proxy.namespace}${proxy.labels.app === 'own' ? proxy.id : ''}${textsOf(snapshot).get('key') ?? ''}`,
+  typesReachedBy: () => undefined,
   scopeFor: (snapshot, proxy) => ({ namespace: proxy.namespace, texts: textsOf(snapshot) }),
   planClusters: (scope) => planTexts(typeUrls.cluster, 'cds', scope),
   planListeners: (scope) => planTexts(typeUrls.listener, 'lds', scope),
@@ -342,6 +343,58 @@ describe('pilot', () => {
       ['cds c=c1 -b', 'eds a=e1', 'rds 80=r2'].filter((u) => proxy.updates.includes(u)).sort(),
     );
     assert.deepEqual([...proxy.has].sort(), Object.entries({ 'cds/a': 'a1', 'cds/c': 'c1', 'eds/a': 'e1', 'lds/l': 'l1', 'rds/80': 'r2' }));
+  });
+
+  it('lets proxies connect again when they have been connected for long, and sends them nothing twice', async () => {
+    const peers = new Set<string>();
+    let again: () => void = () => {};
+    const reconnected = new Promise<void>((resolve) => {
+      again = resolve;
+    });
+    const running = await start({
+      maxConnectionAgeMs: 100,
+      onChange() {
+        for (const { peer } of running.pilot.proxies()) peers.add(peer);
+        if (peers.size > 1) again();
+      },
+    });
+    const proxy = new FakeProxy(running.target, 'p', 'default', wants);
+    await proxy.until(() => proxy.has.size === 5);
+    proxy.updates.length = 0;
+    await reconnected;
+    const epoch = running.mesh.set({ 'rds/80': 'r2' });
+    await proxy.until(() => proxy.has.get('rds/80') === 'r2');
+    await running.pilot.waitForEpoch(epoch, 2000);
+    assert.deepEqual(
+      proxy.updates.filter((update) => update.includes('=')),
+      ['rds 80=r2'],
+    );
+  });
+
+  it('leaves types alone that a change cannot reach', async () => {
+    const planned: string[] = [];
+    const watched: Translator<FakeScope> = {
+      ...translator,
+      typesReachedBy: ({ virtualServices }) => (virtualServices.size > 0 ? new Set([typeUrls.route]) : undefined),
+      planClusters(scope) {
+        planned.push('cds');
+        return translator.planClusters(scope);
+      },
+      planRoutes(scope, names) {
+        planned.push('rds');
+        return translator.planRoutes(scope, names);
+      },
+    };
+    const { mesh, target } = await start({ translator: watched });
+    const proxy = new FakeProxy(target, 'p', 'default', wants);
+    await proxy.until(() => proxy.has.size === 5);
+    planned.length = 0;
+    mesh.set({ 'rds/80': 'r2' });
+    await proxy.until(() => proxy.has.get('rds/80') === 'r2');
+    assert.deepEqual(planned, ['rds']);
+    mesh.set({ 'cds/a': 'a2' }, { destinationRules: new Set(['default/a']) });
+    await proxy.until(() => proxy.has.get('cds/a') === 'a2');
+    assert.deepEqual(planned, ['rds', 'cds', 'rds']);
   });
 
   it('refuses a node it cannot read, with the reason', async () => {

@@ -5,6 +5,7 @@ import type { Origin } from '#base/origin.ts';
 import type { GrpcAddress } from '#grpc/address.ts';
 import { createGrpcServer, type GrpcServer } from '#grpc/server.ts';
 import type { GrpcMethod } from '#grpc/server-stream.ts';
+import { statusName } from '#grpc/status.ts';
 import type { Proxy as MeshProxy } from '#mesh/proxy.ts';
 import { serviceKey } from '#mesh/service.ts';
 import type { MeshSnapshot, SnapshotChange } from '#mesh/snapshot.ts';
@@ -48,11 +49,13 @@ export interface PilotOptions<Scope> {
   readonly version: string;
   readonly metrics?: Metrics;
   readonly timing?: Partial<PushTiming>;
+  /** Proxies are asked to connect again after about this long, so that they spread over replicas. Default 30 min; 0 = never. */
+  readonly maxConnectionAgeMs?: number;
   /** Called for the first rejection of each version of a resource. */
   onReject?(rejected: RejectedResources): void;
   /** A resource could not be built; its last good bytes stay in use. */
   onProblem?(problem: BuildProblem): void;
-  /** A proxy came, went, acknowledged or rejected. Called often: gather before drawing. */
+  /** Proxies came, went, acknowledged or rejected; told at most once in 20 ms. */
   onChange?(): void;
 }
 
@@ -88,6 +91,15 @@ export interface PilotConnection {
   /** Its load assignments as JSON. */
   endpoints(): Promise<JsonValue[]>;
 }
+
+/** How long `onChange` gathers. */
+const announceMs = 20;
+
+/** istiod's keepaliveMaxServerConnectionAge. */
+const defaultConnectionAgeMs = 30 * 60_000;
+
+/** Proxies that the metric of rejections tells apart. */
+const maxRejecting = 100;
 
 /** A flush gives way to requests after this long. */
 const sliceMs = 30;
@@ -125,6 +137,15 @@ export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
     schedule.add(snapshot, change);
   });
 
+  let cancelAnnounce: (() => void) | undefined;
+  function changed(): void {
+    if (!options.onChange) return;
+    cancelAnnounce ??= clock.after(announceMs, () => {
+      cancelAnnounce = undefined;
+      options.onChange?.();
+    });
+  }
+
   function problem(found: BuildProblem): void {
     count.internalErrors.add();
     log.error('a resource could not be built; what was sent before stays', { ...found });
@@ -134,14 +155,14 @@ export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
   function opened(stream: XdsStream, node: Buffer): ResourceSource {
     const { proxy, group } = connections.open(stream, node, latest);
     log.debug('proxy connected', { proxy: proxy.id, peer: stream.peer, protocol: stream.protocol });
-    options.onChange?.();
+    changed();
     return group.scope;
   }
 
   function closed(stream: XdsStream): void {
     const connection = connections.close(stream);
     log.debug('proxy disconnected', { proxy: connection?.proxy.id });
-    options.onChange?.();
+    changed();
   }
 
   async function push(batch: PushBatch): Promise<void> {
@@ -167,6 +188,7 @@ export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
     ledger.add(record);
     for (const type of record.triggers) count.triggers.add({ type });
     count.debounceTime.observe(record.queuedMs / 1000);
+    const types = translator.typesReachedBy(change);
     const hostnames = onlyEndpoints(change) ? endpointHosts(snapshot, change) : undefined;
     let turn = start;
     const pause = async () => {
@@ -177,23 +199,34 @@ export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
     if (!hostnames) for (const connection of connections.all()) connections.move(connection, snapshot);
     for (const group of connections.groups) {
       const { scope } = group;
-      const changed = hostnames ? scope.refreshEndpoints(snapshot, hostnames) : scope.refresh(snapshot, selectionsOf(group));
-      if (changed) record.groups++;
+      const differs = hostnames ? scope.refreshEndpoints(snapshot, hostnames) : scope.refresh(snapshot, selectionsOf(group), types);
+      if (differs) record.groups++;
       await pause();
     }
     record.buildMs = clock.monotonic() - start;
     count.buildTime.observe(record.buildMs / 1000);
+    count.queueTime.observe((record.queuedMs + record.buildMs) / 1000);
+    writtenAt.clear();
     for (const { stream } of connections.all()) {
       stream.pump();
       await pause();
     }
     if (hostnames) for (const connection of connections.all()) if (connections.move(connection, snapshot)) connection.stream.pump();
     processedEpoch = snapshot.epoch;
-    options.onChange?.();
+    observePushTimes(start);
+    changed();
+  }
+
+  /** When the last response of each type was written, since the present push began to write. */
+  const writtenAt = new Map<string, number>();
+
+  function observePushTimes(start: number): void {
+    for (const [type, at] of writtenAt) count.pushTime.observe((at - start) / 1000, { type });
   }
 
   function sent(stream: XdsStream, response: SharedResponse): void {
     const type = shortTypeName(response.typeUrl);
+    writtenAt.set(type, clock.monotonic());
     count.pushes.add({ type });
     count.configSize.observe(response.framed.length, { type });
     const record = ledger.find(response.epoch);
@@ -214,13 +247,16 @@ export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
       count.convergence.observe(record.lastAnswerMs / 1000);
     }
     if (error) reject(stream, response, error, heldBack);
-    options.onChange?.();
+    changed();
   }
+
+  const rejecting = new Set<string>();
 
   function reject(stream: XdsStream, response: SharedResponse, error: RejectDetail, heldBack: readonly string[]): void {
     const type = shortTypeName(response.typeUrl);
     const proxyId = connections.of(stream)?.proxy.id ?? '';
-    count.rejects.add({ type });
+    if (rejecting.size < maxRejecting) rejecting.add(proxyId);
+    count.rejects.add({ type, node: rejecting.has(proxyId) ? proxyId : 'other', err: statusName(error.code) });
     const fresh = response.changed.filter((resource) => heldBack.includes(resource.name) && !reported.has(resource));
     if (fresh.length === 0) return;
     for (const resource of fresh) reported.add(resource);
@@ -255,7 +291,8 @@ export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
   }
 
   async function listen(address: GrpcAddress, tls?: TlsOptions): Promise<GrpcAddress> {
-    const server = createGrpcServer({ methods: xds.methods, tls, clock, log });
+    const maxConnectionAgeMs = options.maxConnectionAgeMs ?? defaultConnectionAgeMs;
+    const server = createGrpcServer({ methods: xds.methods, tls, clock, log, maxConnectionAgeMs });
     servers.push(server);
     return await server.listen(address);
   }
@@ -297,6 +334,7 @@ export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
     async close(graceMs = 0) {
       unsubscribe();
       schedule.close();
+      cancelAnnounce?.();
       for (const { stream } of connections.all()) stream.disconnect();
       await Promise.all(servers.map((server) => server.close(graceMs)));
     },

@@ -124,12 +124,22 @@ describe('push schedule', () => {
   });
 
   it('goes on after a push that failed, and stops when it is closed', async () => {
-    const { clock, schedule, pushed, errors } = scheduled();
+    const { clock, schedule, pushed, batches, errors } = scheduled();
     schedule.add(snapshotAt(99), route('a'));
     await clock.advance(20);
-    schedule.add(snapshotAt(100), route('a'));
+    schedule.add(snapshotAt(100), endpoint('e'));
     await clock.advance(20);
     assert.deepEqual([pushed.length, errors], [2, ['a push broke']]);
+    const made = batches[1]?.change;
+    assert.deepEqual(
+      [...(made?.virtualServices ?? []), ...(made?.endpoints ?? [])],
+      ['a', 'e'],
+      'what the failed push was to bring comes along',
+    );
+    schedule.add(snapshotAt(101), endpoint('e'));
+    await clock.advance(20);
+    assert.deepEqual([...(batches[2]?.change.virtualServices ?? [])], []);
+    pushed.pop();
     schedule.close();
     schedule.add(snapshotAt(101), route('a'));
     await clock.advance(1000);

@@ -38,6 +38,8 @@ export class PushSchedule {
   readonly #onError: (message: string, error: unknown) => void;
   #waiting: PushBatch | undefined;
   #cancelTimer: (() => void) | undefined;
+  /** Changes of pushes that failed: the next one makes up for them. */
+  #missed: SnapshotChange | undefined;
   #busy = false;
   #closed = false;
   #lastEnd = Number.NEGATIVE_INFINITY;
@@ -92,8 +94,11 @@ export class PushSchedule {
     this.#waiting = undefined;
     this.#busy = true;
     const start = this.#clock.monotonic();
+    const change = this.#missed ? joinChanges(this.#missed, batch.change) : batch.change;
+    this.#missed = change;
     try {
-      await this.#push(batch);
+      await this.#push({ ...batch, change });
+      this.#missed = undefined;
     } finally {
       this.#busy = false;
       this.#lastEnd = this.#clock.monotonic();

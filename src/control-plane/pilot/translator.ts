@@ -1,5 +1,6 @@
 import type { Proxy as MeshProxy } from '#mesh/proxy.ts';
-import type { MeshSnapshot } from '#mesh/snapshot.ts';
+import type { MeshSnapshot, SnapshotChange } from '#mesh/snapshot.ts';
+import { typeUrls } from '#proto/type-url.ts';
 import { planClusters } from '#translate/clusters.ts';
 import { planEndpoints } from '#translate/endpoints.ts';
 import { planListeners } from '#translate/listeners.ts';
@@ -11,6 +12,8 @@ import { type Scope, scopeFor, scopeKey } from '#translate/scope.ts';
 export interface Translator<ScopeOf> {
   /** Equal keys mean equal configuration. */
   scopeKey(snapshot: MeshSnapshot, proxy: MeshProxy): string;
+  /** Types whose plans a change can alter for a scope that keeps its key; undefined = any. */
+  typesReachedBy(change: SnapshotChange): ReadonlySet<string> | undefined;
   scopeFor(snapshot: MeshSnapshot, proxy: MeshProxy): ScopeOf;
   planClusters(scope: ScopeOf): readonly ResourcePlan[];
   planListeners(scope: ScopeOf): readonly ResourcePlan[];
@@ -19,4 +22,14 @@ export interface Translator<ScopeOf> {
   planEndpoints(scope: ScopeOf, clusterNames: Iterable<string>): readonly ResourcePlan[];
 }
 
-export const meshTranslator: Translator<Scope> = { scopeKey, scopeFor, planClusters, planListeners, planRoutes, planEndpoints };
+export const meshTranslator: Translator<Scope> = {
+  ...{ scopeKey, scopeFor, planClusters, planListeners, planRoutes, planEndpoints },
+  typesReachedBy: (change) => (onlyRoutes(change) ? routingTypes : undefined),
+};
+
+const routingTypes: ReadonlySet<string> = new Set([typeUrls.listener, typeUrls.route]);
+
+/** VirtualServices say where requests go among clusters, and nothing about the clusters. */
+function onlyRoutes({ mesh, services, endpoints, destinationRules, namespaces }: SnapshotChange): boolean {
+  return !mesh && services.size + endpoints.size + destinationRules.size + namespaces.size === 0;
+}

@@ -215,6 +215,26 @@ describe('faults', () => {
     channel.close();
   });
 
+  it('asks the calls of a connection that has reached its age to end, and takes new ones', async () => {
+    const until: GrpcMethod = (call) => ({
+      message: (bytes) => call.send(bytes),
+      draining: () => call.finish({ code: grpcCode.unavailable, message: 'connect again' }),
+    });
+    const server = createGrpcServer({ methods: { '/t.T/Until': until }, clock: systemClock, log, maxConnectionAgeMs: 40 });
+    const address = await server.listen({ host: '127.0.0.1', port: 0 });
+    for (const round of ['first', 'second']) {
+      const channel = createGrpcChannel({ address, clock: systemClock });
+      const got: string[] = [];
+      const status = await new Promise<GrpcStatus>((closed) => {
+        const call = channel.stream('/t.T/Until', { message: (bytes) => got.push(String(bytes)), closed });
+        call.send(Buffer.from(round));
+      });
+      assert.deepEqual([got, status], [[round], { code: grpcCode.unavailable, message: 'connect again' }]);
+      channel.close();
+    }
+    await server.close();
+  });
+
   it('answers what is not gRPC and survives garbage', async () => {
     const server = createGrpcServer({ methods, clock: systemClock, log });
     const address = await server.listen({ host: '127.0.0.1', port: 0 });

@@ -30,6 +30,8 @@ export interface CallHandler {
   /** The client has sent its last message. */
   halfClosed?(): void;
   drained?(): void;
+  /** The connection has reached its age and will be cut: end the call when it can be. The client has been told (GOAWAY). */
+  draining?(): void;
   /** Called exactly once, however the call ended. */
   closed?(): void;
 }
@@ -156,6 +158,11 @@ export class ServerStream implements GrpcCall {
       stream.on('drain', () => guarded(() => this.writable && handler.drained?.()));
       this.#startDeadline();
     });
+  }
+
+  /** Tells the handler that the connection comes to its end. */
+  drain(): void {
+    if (!this.#ended && !this.#status) this.#handler?.draining?.();
   }
 
   send(message: Uint8Array): void {

@@ -21,6 +21,8 @@ export interface GrpcServerOptions {
   readonly maxMessageBytes?: number;
   /** A session is pinged this often and closed when the answer takes as long again; 0 = never. Default 30 s. */
   readonly keepaliveMs?: number;
+  /** A session is closed (GOAWAY, then its calls are asked to end) at about this age, up to a tenth more or less; 0 (default) = never. */
+  readonly maxConnectionAgeMs?: number;
   /** Sessions beyond this are refused at once. Default 16384. */
   readonly maxSessions?: number;
   /** Streams one session may have open. Default 256. */
@@ -41,12 +43,17 @@ const backlog = 4096;
 /** Megabytes that Node lets one session hold; the default of 10 is less than one large configuration. */
 const maxSessionMemory = 128;
 
+/** What a session that has reached its age gives its calls to end. */
+const ageGraceMs = 10_000;
+
 const sessionWindowBytes = 1024 * 1024;
 
 /** A gRPC server on node:http2. Construction starts nothing; `listen` does. */
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const servers: (http2.Http2Server | http2.Http2SecureServer)[] = [];
   const sessions = new Map<http2.ServerHttp2Session, () => void>();
+  /** Open calls, for sessions that come of age. */
+  const calls = new WeakMap<http2.Http2Session, Set<ServerStream>>();
   const { log } = options;
   const maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes;
   let closing = false;
@@ -61,12 +68,32 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     const stop = keepAlive(session, options.keepaliveMs ?? 30_000, options.clock, () =>
       log.info('closing a connection whose peer does not answer pings', { peer: session.socket?.remoteAddress }),
     );
+    const stopAging = closeAtAge(session);
     sessions.set(session, stop);
     session.on('error', (error) => log.debug('connection failed', { error: messageOf(error) }));
     session.on('close', () => {
       stop();
+      stopAging();
       sessions.delete(session);
     });
+  }
+
+  function closeAtAge(session: http2.ServerHttp2Session): () => void {
+    const age = options.maxConnectionAgeMs ?? 0;
+    if (age <= 0) return () => {};
+    // Spread, so that proxies that came together do not come back together.
+    let cancel = options.clock.after(age * (0.9 + 0.2 * options.clock.random()), () => {
+      cancel = options.clock.after(ageGraceMs, () => session.destroy());
+      session.close();
+      for (const call of calls.get(session) ?? []) call.drain();
+    });
+    return () => cancel();
+  }
+
+  function remember(session: http2.Http2Session, call: ServerStream, stream: http2.ServerHttp2Stream): void {
+    const open = calls.get(session) ?? new Set();
+    calls.set(session, open.add(call));
+    stream.once('close', () => open.delete(call));
   }
 
   function onStream(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders): void {
@@ -82,6 +109,8 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
       call.finish({ code: grpcCode.unimplemented, message: `no method ${path} here` });
       return;
     }
+    const { session } = stream;
+    if (session) remember(session, call, stream);
     call.start(method, (error) => log.error('a call handler threw', { path, error: messageOf(error), stack: stackOf(error) }));
   }
 

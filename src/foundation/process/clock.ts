@@ -1,6 +1,6 @@
 import type { Clock } from '#base/clock.ts';
 
-/** The machine's clock. Timers do not keep the process alive on their own. */
+/** The machine's clock. A timer that runs keeps the process alive until it fires or is cancelled. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),

@@ -51,6 +51,7 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
         },
         halfClosed: () => stream.halfClosed(),
         drained: () => stream.drained(),
+        draining: () => stream.disconnect(),
         closed() {
           streams.delete(stream);
           stream.closed();

@@ -152,20 +152,20 @@ export class XdsStream implements CallHandler {
    */
   pump(): void {
     for (const state of this.#order) {
-      if (this.#isWarming && routeTypes.has(state.subscription.typeUrl)) continue;
-      const keepRemoved = state.subscription.typeUrl === typeUrls.cluster && !this.#hasNewRoutes();
-      if (!this.#pumpType(state, keepRemoved)) return;
+      const { subscription } = state;
+      if (!this.#source || !this.#call.writable) return;
+      if (this.#isWarming && routeTypes.has(subscription.typeUrl)) continue;
+      const set = this.#currentSet(subscription);
+      if (!subscription.isQuietAt(set)) this.#pumpType(state, set);
     }
     const clusters = this.#types.get(typeUrls.cluster);
-    if (clusters?.subscription.acknowledged.keepsRemoved && this.#hasNewRoutes()) this.#pumpType(clusters, false);
+    if (clusters?.subscription.acknowledged.keepsRemoved) this.#pumpType(clusters, this.#currentSet(clusters.subscription));
   }
 
-  /** False when the client cannot take more for now. */
-  #pumpType(state: TypeState, keepRemoved: boolean): boolean {
-    if (!this.#source || !this.#call.writable) return false;
-    const response = state.subscription.next(this.#currentSet(state.subscription), keepRemoved);
+  #pumpType(state: TypeState, set: ResourceSet): void {
+    const keepRemoved = state.subscription.typeUrl === typeUrls.cluster && !this.#hasNewRoutes();
+    const response = state.subscription.next(set, keepRemoved);
     if (response) this.#send(state, response);
-    return true;
   }
 
   /** Whether the client has acknowledged the newest listeners and routes, as far as it asks for them. */

@@ -104,6 +104,11 @@ export class Subscription {
     return this.#started && !this.#sent && !this.#owed && has.set === set && has.selection === this.#selection && !has.keepsRemoved;
   }
 
+  /** Whether `next` has nothing to say about `set`: the client has it, or has not answered yet. Cheap. */
+  isQuietAt(set: ResourceSet): boolean {
+    return this.#sent !== undefined || (this.#again.length === 0 && this.#held === undefined && this.settledAt(set)) || !this.#started;
+  }
+
   /** What the client acknowledged. Resources that it brought along from an earlier stream have no bytes here. */
   get acknowledged(): View {
     return this.#has;
