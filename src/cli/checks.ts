@@ -9,7 +9,7 @@ import { isAlive, parseIdentity } from '#process/process-identity.ts';
 import { readRuntimeFile, runningControlPlane } from '#process/runtime-file.ts';
 import { kinds } from '#resources/kinds.ts';
 import { workloadEntryKind } from '#resources/networking/workload-entry-kind.ts';
-import type { Overview, ProxyList } from '#server/api.ts';
+import type { Overview, ProblemView, ProxyList } from '#server/api.ts';
 import type { Invocation } from './command.ts';
 import { connectObjects } from './objects.ts';
 import { connectRest } from './rest.ts';
@@ -43,7 +43,14 @@ const fail = (message: string, fix: string): Finding => ({ state: 'fail', messag
 
 /** All checks, in the order in which they should be read. */
 export function checksFor(asked: Asked): readonly Check[] {
-  return [...machineChecks(asked), ...controlPlaneChecks(asked), ...proxyChecks(asked), ...objectChecks(asked), ...trafficChecks(asked)];
+  return [
+    ...machineChecks(asked),
+    ...controlPlaneChecks(asked),
+    ...proxyChecks(asked),
+    ...objectChecks(asked),
+    ...sourceChecks(asked),
+    ...trafficChecks(asked),
+  ];
 }
 
 function machineChecks({ flags, io }: Asked): Check[] {
@@ -220,6 +227,28 @@ function objectChecks({ flags, io }: Asked): Check[] {
                 `See why with "meshwright describe ${(bad[0] ?? '').split(' ')[0]?.toLowerCase()} ${(bad[0] ?? '').split('/').at(-1)}".`,
               );
         }, ''),
+    },
+  ];
+}
+
+/** What the sources hold that is no object of this API server: files, the mesh configuration, objects of another API server. */
+function sourceChecks({ flags, io, signal }: Asked): Check[] {
+  return [
+    {
+      category: 'Objects',
+      name: 'sources',
+      title: 'every file and the mesh configuration are accepted',
+      needs: ['rest'],
+      run: async () =>
+        attempt(async () => {
+          const { items } = await connectRest(flags, io).get<{ readonly items: readonly ProblemView[] }>('/problems', signal);
+          const errors = items.filter(({ severity, code }) => severity === 'error' && (code.startsWith('MW01') || code.startsWith('MW02')));
+          const [first, ...more] = errors;
+          if (!first) return ok();
+          const place = first.origin?.text ? `${first.origin.text}: ` : '';
+          const path = first.path ? `${first.path}: ` : '';
+          return fail(`${place}${path}${first.message}${more.length > 0 ? ` (and ${more.length} more)` : ''}`, first.fix);
+        }, 'See the problems on the page.'),
     },
   ];
 }

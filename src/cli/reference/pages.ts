@@ -1,6 +1,7 @@
 /** The pages of docs/reference: path to text. Made from the tables that the program itself runs on. */
 import { settingsTable } from '#process/settings.ts';
 import { kinds } from '#resources/kinds.ts';
+import { meshConfigSchema } from '#resources/mesh/mesh-config.ts';
 import { problemTable } from '#resources/problems.ts';
 import { commands } from '../commands.ts';
 import type { KindName } from '../kind-name.ts';
@@ -15,6 +16,7 @@ export function referencePages(): ReadonlyMap<string, string> {
     ['cli.md', cliPage(commands)],
     ['settings.md', settingsPage()],
     ['problems.md', problemsPage()],
+    ['mesh-configuration.md', meshConfigPage()],
     ...kinds.map((kind) => [`kinds/${kind.singular}.md`, kindPage(kind)] as const),
   ]);
 }
@@ -28,6 +30,7 @@ function indexPage(): string {
     '',
     '- [Command line](cli.md)',
     '- [Settings](settings.md)',
+    '- [Mesh configuration](mesh-configuration.md)',
     '- [Problems](problems.md)',
     '- [Metrics](metrics.md)',
     '- Kinds:',
@@ -100,6 +103,18 @@ function kindPage(kind: KindName): string {
     '## Fields',
     '',
     table(['Field', 'Type', 'Meaning'], rows),
+    '',
+  ].join('\n');
+}
+
+function meshConfigPage(): string {
+  return [
+    '# Mesh configuration',
+    '',
+    "Settings of the whole mesh, under the names of Istio's MeshConfig: the text under `mesh` in the ConfigMap `istio` of the namespace `istio-system`, or the file of",
+    '`--mesh-config`. How to set it: [Configure the whole mesh](../tasks/configure-the-mesh.md).',
+    '',
+    table(['Field', 'Type', 'Meaning'], fieldRows(fieldView('', { ...meshConfigSchema }, true), '', 0)),
     '',
   ].join('\n');
 }
