@@ -73,6 +73,8 @@ test('says what is wrong and what to do', () => {
       /asks not to verify/,
     ],
     ['exec', [file('exec', config({ user: 'exec: {command: aws}' }))], {}, 'KUBECONFIG_UNSUPPORTED', /by exec/],
+    ['other user', [file('as', config({ user: 'token: x, as: jane' }))], {}, 'KUBECONFIG_UNSUPPORTED', /by as,/],
+    ['proxy', [file('proxy', config({ cluster: 'proxy-url: "http://p:1"' }))], {}, 'KUBECONFIG_UNSUPPORTED', /by proxy-url/],
     ['server', [file('server', config({}).replace('https://10.0.0.1:6443/', 'ftp://x'))], {}, 'KUBECONFIG_INVALID', /http or https URL/],
     [
       'ca file',

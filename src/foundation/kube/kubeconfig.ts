@@ -92,13 +92,11 @@ function accessOf(name: string, context: JsonObject, cluster: Found, user: Found
       fix: 'Put the authority of the server into certificate-authority-data, or allow insecure access explicitly.',
     });
   }
-  for (const unsupported of ['exec', 'auth-provider', 'username']) {
-    if (user.value[unsupported] !== undefined) {
-      throw new Fault('KUBECONFIG_UNSUPPORTED', `the user of context ${name} authenticates by ${unsupported}, which is not supported`, {
-        fix: 'Use a token or a client certificate.',
-      });
-    }
-  }
+  for (const field of ['exec', 'auth-provider', 'username', 'as', 'as-uid', 'as-groups', 'as-user-extra'])
+    if (user.value[field] !== undefined)
+      throw unsupported(`the user of context ${name} authenticates by ${field}`, 'Use a token or a client certificate.');
+  if (textOf(cluster.value, 'proxy-url') !== '')
+    throw unsupported(`the cluster of context ${name} is reached by proxy-url`, 'Name an address that is reached directly.');
   const ca = dataOrFile(cluster, 'certificate-authority');
   const cert = dataOrFile(user, 'client-certificate');
   const key = dataOrFile(user, 'client-key');
@@ -134,7 +132,8 @@ function dataOrFile(found: Found, field: string): Buffer | undefined {
 function readToken(user: Found): () => string {
   const token = textOf(user.value, 'token');
   const path = textOf(user.value, 'tokenFile');
-  if (token !== '' || path === '') return () => token;
+  // Kubernetes: where both stand, the file counts.
+  if (path === '') return () => token;
   return () => readNamed(user, 'tokenFile', path).toString('utf8').trim();
 }
 
@@ -153,6 +152,11 @@ function readNamed(found: Found, field: string, path: string): Buffer {
 function textOf(value: JsonObject, field: string): string {
   const found = value[field];
   return typeof found === 'string' ? found : '';
+}
+
+/** Passing over these would mean another user, or another way, than the file says. */
+function unsupported(what: string, fix: string): Fault {
+  return new Fault('KUBECONFIG_UNSUPPORTED', `${what}, which is not supported`, { fix });
 }
 
 function invalid(place: string, what: string): Fault {
