@@ -5,6 +5,7 @@ export interface FieldView {
   /** `string`, `[]Object`, `map[string]string`, ... */
   readonly type: string;
   readonly description: string;
+  /** Must be written: a field with a default need not be. */
   readonly required: boolean;
   /** Defaults, allowed values, ranges; one line each. */
   readonly rules: readonly string[];
@@ -29,7 +30,7 @@ export function childrenOf(schema: SchemaObject): FieldView[] {
   const object = innermost(schema);
   const required = Array.isArray(object.required) ? object.required : [];
   return Object.entries(isObject(object.properties) ? object.properties : {}).flatMap(([name, field]) =>
-    isObject(field) ? [fieldView(name, field, required.includes(name))] : [],
+    isObject(field) ? [fieldView(name, field, required.includes(name) && field.default === undefined)] : [],
   );
 }
 

@@ -240,3 +240,18 @@ test('conditions of others stay in the status', async () => {
   const status = store.writes[0]?.status as { conditions: { type: string }[]; other: number };
   assert.deepEqual([status.conditions.map((c) => c.type), status.other], [['PassedValidation', 'Reconciled'], 1]);
 });
+
+test('a namespace that two sources know is no problem, an object that they both define is one', async () => {
+  const [first, second] = [manualSource('apiserver'), manualSource('kubernetes')];
+  const { config } = await start(first, second);
+  const namespace = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: default}\n';
+  first.put('a', namespace);
+  second.put('b', namespace);
+  assert.deepEqual(config.problems(), []);
+  first.put('c', route('reviews'));
+  second.put('d', route('reviews'));
+  assert.deepEqual(
+    config.problems().map(({ code }) => code),
+    ['MW0117'],
+  );
+});

@@ -183,7 +183,9 @@ function evaluate(entry: Entry, input: InputCollection<Resource<unknown>> | unde
     entry.decoded = winner;
     entry.found = problems;
   }
-  entry.own = [...entry.found, ...others.map((other) => duplicate(winner, other))];
+  // Every API server has the namespaces `default` and `kube-system`; that two know one is no mistake of anybody.
+  const rivals = entry.ref.kind === 'Namespace' ? others.filter((other) => other.source === winner.source) : others;
+  entry.own = [...entry.found, ...rivals.map((other) => duplicate(winner, other))];
 }
 
 function byPrecedence(a: Claim, b: Claim): number {

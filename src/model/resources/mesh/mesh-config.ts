@@ -46,9 +46,12 @@ export const meshConfigSchema = message(
     rootNamespace: text('Namespace of the control plane; configuration there applies to every namespace.', { default: 'istio-system' }),
     trustDomain: text('Trust domain of the identities of workloads.', { default: 'cluster.local' }),
     trustDomainAliases: unused(list('Other trust domains whose identities count as this one.', text('Trust domain.'), { default: [] })),
-    clusterDomain: text('Domain of Kubernetes services: `<name>.<namespace>.svc.<clusterDomain>`. Not a field of Istio.', {
-      default: 'cluster.local',
-    }),
+    clusterDomain: text(
+      'Domain of Kubernetes services, whose hosts are `NAME.NAMESPACE.svc.` and this. A field of Meshwright: Istio has an environment variable for it.',
+      {
+        default: 'cluster.local',
+      },
+    ),
     outboundTrafficPolicy: withDefault(
       message(
         'What happens to requests to hosts that the mesh does not know.',
