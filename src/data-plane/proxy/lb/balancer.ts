@@ -13,6 +13,9 @@ export type Balancer<H extends Host> = (hosts: readonly H[], context: PickContex
 
 const maxRing = 65536;
 
+/** What decides how much a host gets; balancers of one kind may weigh by more than the host's own weight. */
+export type Weigh<H extends Host> = (host: H) => number;
+
 /**
  * A balancer for one set of hosts; made again whenever the set or the policy changes. `now` is the monotonic clock that
  * the hosts' `healthySince` was taken from.
@@ -44,10 +47,22 @@ function settledBalancer<H extends Host>(table: ClusterTable, hosts: readonly H[
         ? (set) => richest(set, (host) => host.table.weight / (host.active + 1) ** table.activeRequestBias)
         : leastOf(table.choices);
     case 'ring-hash':
-      return hashed(buildRing(table, hosts));
     case 'maglev':
-      return hashed(buildMaglev(table, hosts));
+      return createHashBalancer(table, hosts, ownWeight);
   }
+}
+
+function ownWeight(host: Host): number {
+  return host.table.weight;
+}
+
+export function usesHash(table: ClusterTable): boolean {
+  return table.balancer === 'ring-hash' || table.balancer === 'maglev';
+}
+
+/** Consistent hashing over all hosts, each with the share of keys that `weigh` says. */
+export function createHashBalancer<H extends Host>(table: ClusterTable, hosts: readonly H[], weigh: Weigh<H>): Balancer<H> {
+  return hashed(table.balancer === 'maglev' ? buildMaglev(table, hosts, weigh) : buildRing(table, hosts, weigh));
 }
 
 function rotation<H extends Host>(): Balancer<H> {
@@ -106,12 +121,12 @@ function hashed<H extends Host>(find: Finder<H>): Balancer<H> {
   };
 }
 
-function buildRing<H extends Host>(table: ClusterTable, hosts: readonly H[]): Finder<H> {
+function buildRing<H extends Host>(table: ClusterTable, hosts: readonly H[], weigh: Weigh<H>): Finder<H> {
   const points: { readonly at: number; readonly host: H }[] = [];
-  const total = hosts.reduce((sum, host) => sum + host.table.weight, 0);
+  const total = hosts.reduce((sum, host) => sum + weigh(host), 0);
   const size = Math.min(maxRing, Math.max(table.ringSize, hosts.length));
   for (const host of hosts) {
-    const copies = Math.max(1, Math.round((size * host.table.weight) / total));
+    const copies = Math.max(1, Math.round((size * weigh(host)) / total));
     for (let i = 0; i < copies; i++) points.push({ at: hashText(`${host.label}_${i}`), host });
   }
   points.sort((a, b) => a.at - b.at);
@@ -128,21 +143,22 @@ function buildRing<H extends Host>(table: ClusterTable, hosts: readonly H[]): Fi
 }
 
 /** Every host fills the table by a permutation of its own; heavier hosts take more turns. */
-function buildMaglev<H extends Host>(table: ClusterTable, hosts: readonly H[]): Finder<H> {
+function buildMaglev<H extends Host>(table: ClusterTable, hosts: readonly H[], weigh: Weigh<H>): Finder<H> {
   const size = table.tableSize;
   const entries: (H | undefined)[] = new Array(size);
-  const heaviest = Math.max(1, ...hosts.map((host) => host.table.weight));
+  const heaviest = Math.max(Number.MIN_VALUE, ...hosts.map(weigh));
   const rows = hosts.map((host) => ({
     host,
     offset: hashText(host.label) % size,
     skip: (hashText(host.label, 0x9e3779b9) % (size - 1)) + 1,
+    share: weigh(host) / heaviest,
     next: 0,
     credit: 0,
   }));
   let filled = 0;
   while (filled < size && rows.length > 0) {
     for (const row of rows) {
-      row.credit += row.host.table.weight / heaviest;
+      row.credit += row.share;
       if (row.credit < 1) continue;
       row.credit -= 1;
       let at = (row.offset + row.skip * row.next++) % size;

@@ -1,5 +1,5 @@
 import type { Balancer, PickContext } from '../lb/balancer.ts';
-import { createBalancer } from '../lb/balancer.ts';
+import { createBalancer, createHashBalancer, usesHash } from '../lb/balancer.ts';
 import { Host, hostKey } from '../lb/host.ts';
 import { eject, noteOutcome, readmit } from '../lb/outlier.ts';
 import type { Runtime } from '../runtime.ts';
@@ -127,7 +127,7 @@ export class Cluster {
 
   pickOnce(context: PickContext): ClusterHost | undefined {
     const random = this.runtime.clock.random;
-    const level = this.levels.length === 1 ? this.levels[0] : chooseLevel(this.levels, random);
+    const level = this.levels.length === 1 ? this.levels[0] : chooseLevel(this.levels, this.byHash(context) ?? random());
     if (level === undefined || level.hosts.length === 0) return undefined;
     if (level.localities.length > 0) {
       let point = random() * level.localities.reduce((sum, locality) => sum + locality.weight, 0);
@@ -138,6 +138,11 @@ export class Cluster {
     }
     if (level.hosts.length === 1) return level.hosts[0];
     return level.balance(level.hosts, context, random);
+  }
+
+  /** Where a key stands among the priorities, in [0, 1): the same key stays with its priority while health is the same. */
+  private byHash(context: PickContext): number | undefined {
+    return context.hash === undefined || !usesHash(this.table) ? undefined : (context.hash % 10_000) / 10_000;
   }
 
   /** Takes in how a request or dial ended: `status` 0 when no answer came. */
@@ -184,10 +189,14 @@ export class Cluster {
     const monotonic = () => this.runtime.clock.monotonic();
     const localities: Locality[] = [];
     if (this.table.localityWeighted) {
-      for (const name of new Set(hosts.map((host) => host.table.locality))) {
+      const weights = localityWeights(all, hosts);
+      // A key must not jump between localities, so they share one table, each host with its part of its locality's weight.
+      const weigh = (host: ClusterHost) => host.table.weight * (weights.get(host.table.locality)?.perHostWeight ?? 0);
+      const weighed = hosts.filter((host) => weigh(host) > 0);
+      if (usesHash(this.table) && weighed.length > 0)
+        return { share, hosts: weighed, balance: createHashBalancer(this.table, weighed, weigh), localities };
+      for (const [name, { weight }] of weights) {
         const members = hosts.filter((host) => host.table.locality === name);
-        const total = all.filter((host) => host.table.locality === name).length;
-        const weight = (members[0]?.table.localityWeight ?? 0) * Math.min(1, (1.4 * members.length) / total);
         if (weight > 0) localities.push({ weight, hosts: members, balance: createBalancer(this.table, members, monotonic) });
       }
     }
@@ -213,8 +222,21 @@ function sharesOf(levels: readonly (readonly ClusterHost[])[]): number[] {
   });
 }
 
-function chooseLevel(levels: readonly Level[], random: () => number): Level | undefined {
-  let point = random() * 100;
+/** Each locality's weight, lowered as it loses more hosts than the usual reserve covers, whole and per unit of host weight. */
+function localityWeights(all: readonly ClusterHost[], hosts: readonly ClusterHost[]) {
+  const weights = new Map<string, { readonly weight: number; readonly perHostWeight: number }>();
+  for (const name of new Set(hosts.map((host) => host.table.locality))) {
+    const members = hosts.filter((host) => host.table.locality === name);
+    const total = all.filter((host) => host.table.locality === name).length;
+    const weight = (members[0]?.table.localityWeight ?? 0) * Math.min(1, (1.4 * members.length) / total);
+    weights.set(name, { weight, perHostWeight: weight / members.reduce((sum, host) => sum + host.table.weight, 0) });
+  }
+  return weights;
+}
+
+/** `at` in [0, 1) says where among the shares. */
+function chooseLevel(levels: readonly Level[], at: number): Level | undefined {
+  let point = at * 100;
   for (const level of levels) {
     point -= level.share;
     if (point < 0) return level;

@@ -11,8 +11,11 @@ export class Resolver {
   private cancel: (() => void) | undefined = undefined;
   private readonly last = new Map<string, readonly string[]>();
 
-  constructor(runtime: Runtime, publish: (hosts: readonly HostTable[]) => void) {
+  private readonly lookUp: typeof resolveName;
+
+  constructor(runtime: Runtime, publish: (hosts: readonly HostTable[]) => void, lookUp = resolveName) {
     this.runtime = runtime;
+    this.lookUp = lookUp;
     this.publish = publish;
   }
 
@@ -44,7 +47,7 @@ export class Resolver {
         done();
         continue;
       }
-      resolveName(host.address, table.dnsFamily, (addresses) => {
+      this.lookUp(host.address, table.dnsFamily, (addresses) => {
         if (addresses.length > 0) this.last.set(host.address, addresses);
         else this.runtime.report('warn', 'a name does not resolve', { cluster: table.name, name: host.address });
         done();
