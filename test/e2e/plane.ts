@@ -1,6 +1,5 @@
 /** A mesh as a user has it: a control plane started by the executable, workloads that `meshwright run` joins to it. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -57,7 +56,7 @@ export interface Plane extends Stage {
   /** One request of a workload to a service, through the service's own address or the workload's HTTP proxy. */
   ask(from: Joined, to: string, path: string, options?: AskOptions): Promise<Answer>;
   /** Requests as agents report them, until `close`. */
-  tap(): Promise<Tap>;
+  tap(): Tap;
 }
 
 export interface AskOptions {
@@ -284,20 +283,24 @@ export function send(options: {
   });
 }
 
-async function openTap(url: string, headers: Readonly<Record<string, string>>): Promise<Tap> {
+/** Agents are connected to in the background: until the first record nobody knows whether all listen. */
+function openTap(url: string, headers: Readonly<Record<string, string>>): Tap {
   const records: TapRecord[] = [];
-  const call = request(url, { headers, agent: false }).end();
-  const [answer] = await once(call, 'response');
   let rest = '';
-  answer.setEncoding('utf8').on('data', (part: string) => {
-    const lines = (rest + part).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) {
-      const value = line === '' ? {} : (JSON.parse(line) as Partial<TapRecord>);
-      if (typeof value.at === 'number') records.push(value as TapRecord);
-    }
+  const call = request(url, { headers, agent: false }, (answer) => {
+    assert.equal(answer.statusCode, 200);
+    answer.on('error', () => {});
+    answer.setEncoding('utf8').on('data', (part: string) => {
+      const lines = (rest + part).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        const value = line === '' ? {} : (JSON.parse(line) as Partial<TapRecord>);
+        if (typeof value.at === 'number') records.push(value as TapRecord);
+      }
+    });
   });
-  answer.on('error', () => {});
+  call.on('error', () => {});
+  call.end();
   return { records, close: () => void call.destroy() };
 }
 
