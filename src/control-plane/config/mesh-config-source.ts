@@ -10,10 +10,9 @@ import type { Collection } from '#collection/graph.ts';
 import { defaultMeshConfig, type MeshConfig } from '#mesh/mesh-config.ts';
 import type { Logger } from '#process/log.ts';
 import { type ConfigMap, isMeshConfigMap, meshConfigMap } from '#resources/core/config-map.ts';
-import { decodeMeshConfig, readMeshConfig } from '#resources/mesh/decode-mesh-config.ts';
+import { decodeMeshConfig, readMeshText } from '#resources/mesh/decode-mesh-config.ts';
 import type { Resource } from '#resources/object.ts';
 import { problemTable } from '#resources/problems.ts';
-import { parseYaml } from '#yaml/document.ts';
 import { watchFolders } from './folder-watch.ts';
 import type { Sink, Source } from './source.ts';
 
@@ -85,8 +84,7 @@ export function isAboutMeshConfig({ origin }: Problem): boolean {
 
 /** Of a ConfigMap that was accepted, so that its text is known to be valid. */
 function meshOf({ data }: ConfigMap): MeshConfig | undefined {
-  const [document] = parseYaml(data?.[meshConfigMap.key] ?? '');
-  return readMeshConfig(document?.value).mesh;
+  return readMeshText(data?.[meshConfigMap.key] ?? '').mesh;
 }
 
 interface MeshConfigFile extends MeshConfigSourceOptions {

@@ -1,7 +1,6 @@
-import { parseYaml } from '#yaml/document.ts';
 import type { Issue } from '../issue.ts';
 import { defineKind } from '../kind.ts';
-import { readMeshConfig } from '../mesh/decode-mesh-config.ts';
+import { readMeshText } from '../mesh/decode-mesh-config.ts';
 import type { ObjectMeta } from '../object.ts';
 import { bytes, flag, map, message, text, type Value } from '../schema.ts';
 
@@ -29,21 +28,11 @@ function validate({ data = {} }: ConfigMap, meta: ObjectMeta): Issue[] {
     const fix = 'Add it; an empty text means all defaults.';
     return [{ code: 'MW0112', path, message: 'the mesh configuration is missing: the ConfigMap has no text under `mesh`', fix }];
   }
-  const documents = parseYaml(source);
-  const broken = documents.flatMap(({ problems }) => problems);
-  if (broken.length > 0)
-    return broken.map(({ message, line, fix }) => ({ code: 'MW0101', path, message: `${message}, line ${line ?? 1} of the text`, fix }));
-  if (documents.length > 1)
-    return [{ code: 'MW0105', path, message: 'the text holds several documents, a mesh configuration is one', fix: 'Keep one document.' }];
-  const [document] = documents;
-  return readMeshConfig(document?.value).issues.map((issue) => {
-    const line = document?.position(issue.path, 'key')?.line;
-    return {
-      ...issue,
-      path: [...path, ...issue.path],
-      message: line === undefined ? issue.message : `${issue.message} (line ${line} of the text)`,
-    };
-  });
+  return readMeshText(source).issues.map(({ at, ...issue }) => ({
+    ...issue,
+    path: [...path, ...issue.path],
+    message: at ? `${issue.message} (line ${at.line} of the text)` : issue.message,
+  }));
 }
 
 export const configMapKind = defineKind({

@@ -1,6 +1,6 @@
 import type { Origin } from '#base/origin.ts';
 import type { Problem } from '#base/problem.ts';
-import { parseYaml } from '#yaml/document.ts';
+import { type Position, parseYaml } from '#yaml/document.ts';
 import { walk } from '../decode-value.ts';
 import { formatPath, type Issue } from '../issue.ts';
 import { problemTable } from '../problems.ts';
@@ -36,31 +36,42 @@ function defaults(): MeshConfig {
   return mesh;
 }
 
-/**
- * Reads a mesh configuration from its YAML text, or from a value. Every problem at once; with a text they carry line and
- * column. An empty text is an empty configuration: all defaults. Never throws.
- */
-export function decodeMeshConfig(source: string | object, origin: Origin): DecodedMeshConfig {
-  const documents = typeof source === 'string' ? parseYaml(source, origin.file) : [];
-  const [first, second] = documents;
+/** An issue with its place in the text. */
+interface PlacedIssue extends Issue {
+  readonly at?: Position;
+}
+
+/** Reads the YAML text of a mesh configuration, as `readMeshConfig` reads its value. An empty text means all defaults. */
+export function readMeshText(text: string): { readonly mesh?: MeshConfig; readonly issues: readonly PlacedIssue[] } {
+  const documents = parseYaml(text);
   const broken = documents.flatMap((document) => document.problems);
-  if (broken.length > 0) return { problems: broken.map((problem) => ({ ...problem, origin })) };
+  if (broken.length > 0) return { issues: broken.map(fromYaml) };
+  const [first, second] = documents;
   if (second) {
     const message = 'the text holds several documents, a mesh configuration is one';
-    return {
-      problems: [toProblem({ code: 'MW0105', path: [], message, fix: 'Keep one document.' }, origin, { line: second.line, column: 1 })],
-    };
+    return { issues: [{ code: 'MW0105', path: [], message, fix: 'Keep one document.', at: { line: second.line, column: 1 } }] };
   }
-  const { mesh, issues } = readMeshConfig(typeof source === 'string' ? first?.value : source);
-  const problems = issues.map((issue) => toProblem(issue, origin, first?.position(issue.path, isAboutName(issue) ? 'key' : 'value')));
+  const { mesh, issues } = readMeshConfig(first?.value);
+  const placed = issues.map((issue) => {
+    const at = first?.position(issue.path, issue.code === 'MW0110' || issue.code === 'MW0119' ? 'key' : 'value');
+    return at ? { ...issue, at } : issue;
+  });
+  return mesh ? { mesh, issues: placed } : { issues: placed };
+}
+
+function fromYaml({ code, message, fix, line = 1, column = 1 }: Problem): PlacedIssue {
+  const known = (['MW0102', 'MW0103', 'MW0104'] as const).find((one) => one === code);
+  return { code: known ?? 'MW0101', path: [], message, fix, at: { line, column } };
+}
+
+/** Reads a mesh configuration from its YAML text, or from a value. Every problem at once; those of a text have line and column. Never throws. */
+export function decodeMeshConfig(source: string | object, origin: Origin): DecodedMeshConfig {
+  const { mesh, issues } = typeof source === 'string' ? readMeshText(source) : readMeshConfig(source);
+  const problems = issues.map((issue) => toProblem(issue, origin));
   return mesh && problems.every(({ severity }) => severity !== 'error') ? { mesh, problems } : { problems };
 }
 
-function isAboutName({ code }: Issue): boolean {
-  return code === 'MW0110' || code === 'MW0119';
-}
-
-function toProblem(issue: Issue, origin: Origin, at: { readonly line: number; readonly column: number } | undefined): Problem {
-  const { severity, fix } = problemTable[issue.code];
-  return { code: issue.code, severity, path: formatPath(issue.path), message: issue.message, fix: issue.fix ?? fix, origin, ...at };
+function toProblem({ code, path, message, fix, at }: PlacedIssue, origin: Origin): Problem {
+  const entry = problemTable[code];
+  return { code, severity: entry.severity, path: formatPath(path), message, fix: fix ?? entry.fix, origin, ...at };
 }
