@@ -1,26 +1,30 @@
-import dagre from '@dagrejs/dagre';
-import cytoscape, { type Core, type ElementDefinition } from 'cytoscape';
-import type { Graph, GraphEdge, GraphNode, Numbers } from '#server/api.ts';
-import { duration, rate, share } from '../format.ts';
-import { colour } from '../state/theme.ts';
-
-export type EdgeLabel = 'rps' | 'errors' | 'p50' | 'p95' | 'p99';
+import cytoscape, { type Core, type EdgeSingular, type ElementDefinition, type NodeSingular } from 'cytoscape';
+import type { Health, Numbers } from '#server/api.ts';
+import { arranged, type Point } from './arrange.ts';
+import { type Drawing, type DrawnEdge, type DrawnNode, sumOf } from './grouping.ts';
+import { type EdgeLabel, edgeLooks, healthColour, nodeSize, palette, styles } from './looks.ts';
+import { createOverlay } from './overlay.ts';
+import type { Stream } from './particles.ts';
+import { svgOf } from './svg.ts';
 
 /** The drawing behind an interface, so that the renderer can be changed. */
 export interface GraphCanvas {
-  /** Draws nodes and edges. Positions stay; only new nodes move the layout. */
-  show(graph: Pick<Graph, 'nodes' | 'edges'>, labels: readonly EdgeLabel[]): void;
-  /** New numbers of edges and nodes, without touching the layout. */
-  update(edges: (id: string) => Numbers, nodes: (id: string) => Numbers): void;
+  /** Draws nodes and edges. Positions stay; the layout moves only when nodes come or go, or one gets its first edge. */
+  show(drawing: Drawing, labels: readonly EdgeLabel[]): void;
+  /** New numbers, without touching the layout. */
+  update(): void;
   select(id: string | undefined): void;
   /** Goes along an edge (or beside) in a direction; the node arrived at. */
   step(from: string | undefined, direction: 'left' | 'right' | 'up' | 'down'): string | undefined;
   zoom(factor: number): void;
   fit(): void;
   layout(): void;
+  /** Dots that run along the edges, on or off. */
+  flow(on: boolean): void;
   /** Takes the colours of the theme again. */
   recolour(): void;
   png(): Promise<Blob>;
+  svg(): Blob;
   destroy(): void;
 }
 
@@ -30,18 +34,42 @@ export interface CanvasEvents {
   readonly onHover: (id: string | undefined, x: number, y: number) => void;
 }
 
-export function createCanvas(container: HTMLElement, events: CanvasEvents): GraphCanvas {
-  const cy = cytoscape({ container, style: styles(), minZoom: 0.1, maxZoom: 2.5, autounselectify: true, boxSelectionEnabled: false });
+/** Where numbers of edges and nodes of the mesh are found, by their ids. */
+export interface NumbersById {
+  readonly edge: (id: string) => Numbers;
+  readonly node: (id: string) => Numbers;
+}
+
+const real = 'node[kind != "box"]';
+/** Above this many nodes a new layout jumps instead of moving. */
+const animateUpTo = 300;
+const moveMs = 240;
+const largestFit = 1.25;
+
+export function createCanvas(container: HTMLElement, events: CanvasEvents, numbers: NumbersById): GraphCanvas {
+  let colours = palette();
+  const cy = cytoscape({
+    container,
+    style: styles(colours),
+    minZoom: 0.05,
+    maxZoom: 2.5,
+    autounselectify: true,
+    boxSelectionEnabled: false,
+  });
+  let drawing: Drawing = { nodes: [], edges: [], boxes: [], grouped: false };
   let labels: readonly EdgeLabel[] = [];
   let shape = '';
   // Until somebody moves or zooms, the whole graph stays in sight.
   let moved = false;
+  const streams = streamsOf(cy);
+  const overlay = createOverlay(container, streams, () => ({ zoom: cy.zoom(), pan: cy.pan() }));
+  overlay.setColours(colours);
   cy.on('dragpan scrollzoom pinchzoom', () => {
     moved = true;
   });
   const resized = new ResizeObserver(() => {
     cy.resize();
-    if (!moved) cy.fit(undefined, 40);
+    if (!moved) look(cy, cy.elements().boundingBox({}));
   });
   resized.observe(container);
   cy.on('tap', (event) => events.onSelect(event.target === cy ? undefined : event.target.id()));
@@ -49,64 +77,65 @@ export function createCanvas(container: HTMLElement, events: CanvasEvents): Grap
   cy.on('mouseover', 'node, edge', (event) => events.onHover(event.target.id(), event.renderedPosition.x, event.renderedPosition.y));
   cy.on('mouseout', 'node, edge', () => events.onHover(undefined, 0, 0));
 
-  const reducedMotion = () => window.matchMedia('(prefers-reduced-motion: reduce)').matches;
   const arrange = (animate: boolean) => {
-    const positions = layered(cy);
-    const move = animate && !reducedMotion();
-    cy.layout({
-      name: 'preset',
-      positions: Object.fromEntries(positions),
-      animate: move,
-      animationDuration: 240,
-      fit: true,
-      padding: 40,
-    }).run();
+    const nodes = cy.nodes(real);
+    const positions = arranged(
+      nodes.map((node) => ({ id: node.id(), width: node.data('size'), box: String(node.data('box')) })),
+      cy.edges().map((edge) => ({ source: edge.source().id(), target: edge.target().id() })),
+    );
+    const still = window.matchMedia('(prefers-reduced-motion: reduce)').matches || nodes.length > animateUpTo;
+    const move = animate && !still;
+    nodes
+      .layout({
+        name: 'preset',
+        positions: Object.fromEntries(positions),
+        animate: move,
+        animationDuration: moveMs,
+        fit: false,
+      })
+      .run();
+    if (!moved && nodes.length) look(cy, boundsOf(nodes.toArray(), positions), move);
   };
 
   return {
-    show({ nodes, edges }, wanted) {
+    show(next, wanted) {
       labels = wanted;
-      const next = [...nodes.map(nodeElement), ...edges.map((edge) => edgeElement(edge, labels))];
-      const ids = new Set(next.map(({ data }) => data.id));
+      drawing = next;
       const before = cy.nodes().length;
-      cy.batch(() => {
-        cy.elements()
-          .filter((element) => !ids.has(element.id()))
-          .remove();
-        for (const definition of next) {
-          const held = cy.getElementById(definition.data.id ?? '');
-          if (held.length) held.data(definition.data);
-          else cy.add(definition);
-        }
-      });
-      const nextShape = [...ids].sort().join();
+      cy.batch(() => draw(cy, drawing, { labels, numbers }));
+      const linked = new Set(drawing.edges.flatMap(({ source, target }) => [source, target]));
+      const nextShape = drawing.nodes
+        .map(({ id, box }) => `${id}${linked.has(id) ? '+' : ''} ${box}`)
+        .sort()
+        .join();
       if (nextShape === shape) return;
       shape = nextShape;
       arrange(before > 0);
     },
-    update(edgeNumbers, nodeNumbers) {
+    update() {
       cy.batch(() => {
-        cy.edges().forEach((edge) => {
-          edge.data(edgeLooks(edgeNumbers(edge.id()), labels));
-        });
-        cy.nodes().forEach((node) => {
-          node.data({ size: nodeSize(String(node.data('label')), nodeNumbers(node.id())) });
-        });
+        for (const edge of drawing.edges) {
+          setChanged(cy.getElementById(edge.id), { ...edgeLooks(sumOf(edge.members, numbers.edge), labels) });
+        }
+        for (const node of drawing.nodes) {
+          setChanged(cy.getElementById(node.id), { size: nodeSize(node.label, sumOf(node.members, numbers.node)) });
+        }
       });
     },
     select(id) {
-      cy.elements().removeClass('selected faded');
+      cy.elements('.selected, .faded').removeClass('selected faded');
       if (!id) return;
       const element = cy.getElementById(id);
       if (!element.length) return;
       element.addClass('selected');
       const near = element.closedNeighborhood();
-      cy.elements().not(near).addClass('faded');
+      cy.elements(`edge, ${real}`).not(near).addClass('faded');
     },
     step(from, direction) {
-      const current = cy.nodes().filter((node) => node.id() === from);
-      if (!current.length) return cy.nodes()[0]?.id();
-      const nodes = { left: current.incomers().nodes(), right: current.outgoers().nodes(), up: cy.nodes(), down: cy.nodes() }[direction];
+      const all = cy.nodes(real);
+      const current = all.filter((node) => node.id() === from);
+      if (!current.length) return all[0]?.id();
+      const nodes = { left: current.incomers().nodes(), right: current.outgoers().nodes(), up: all, down: all }[direction];
       const here = current.position();
       const sign = direction === 'up' ? -1 : 1;
       const vertical = direction === 'up' || direction === 'down';
@@ -124,21 +153,58 @@ export function createCanvas(container: HTMLElement, events: CanvasEvents): Grap
     },
     fit() {
       moved = false;
-      cy.fit(undefined, 40);
+      look(cy, cy.elements().boundingBox({}));
     },
     layout() {
       moved = false;
       arrange(true);
     },
-    recolour() {
-      cy.style(styles());
+    flow(on) {
+      if (on) overlay.start();
+      else overlay.stop();
     },
-    png: () => cy.png({ output: 'blob-promise', full: true, scale: 2, bg: colour('background') }) as unknown as Promise<Blob>,
+    recolour() {
+      colours = palette();
+      cy.style(styles(colours));
+      overlay.setColours(colours);
+    },
+    png: () => cy.png({ output: 'blob-promise', full: true, scale: 2, bg: colours.background }) as unknown as Promise<Blob>,
+    svg: () => new Blob([svgOf(pictureOf(cy, colours), colours)], { type: 'image/svg+xml' }),
     destroy() {
       resized.disconnect();
+      overlay.destroy();
       cy.destroy();
     },
   };
+}
+
+interface Bounds {
+  readonly x1: number;
+  readonly y1: number;
+  readonly x2: number;
+  readonly y2: number;
+}
+
+/** Brings bounds into sight, with a margin; a small graph is not blown up. */
+function look(cy: Core, { x1, y1, x2, y2 }: Bounds, move = false): void {
+  const zoom = Math.min(largestFit, (cy.width() - 80) / (x2 - x1), (cy.height() - 80) / (y2 - y1));
+  if (!(zoom > 0) || !Number.isFinite(zoom)) return;
+  const view = { zoom, pan: { x: (cy.width() - zoom * (x1 + x2)) / 2, y: (cy.height() - zoom * (y1 + y2)) / 2 } };
+  if (move) cy.animate(view, { duration: moveMs });
+  else cy.viewport(view);
+}
+
+/** Where nodes will be, boxes around them included. */
+function boundsOf(nodes: readonly NodeSingular[], positions: ReadonlyMap<string, Point>): Bounds {
+  let [x1, y1, x2, y2] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const node of nodes) {
+    const { x, y } = positions.get(node.id()) ?? node.position();
+    const around = node.data('box') ? 30 : 0;
+    const half = Number(node.data('size')) / 2;
+    [x1, x2] = [Math.min(x1, x - half - around), Math.max(x2, x + half + around)];
+    [y1, y2] = [Math.min(y1, y - 18 - around), Math.max(y2, y + 18 + around)];
+  }
+  return { x1, y1, x2, y2 };
 }
 
 function distance(a: { x: number; y: number }, b: { x: number; y: number }, vertical: boolean): number {
@@ -146,123 +212,103 @@ function distance(a: { x: number; y: number }, b: { x: number; y: number }, vert
   return vertical ? dx * 3 + dy : dx + dy * 2;
 }
 
-/** Layers from left to right along the requests; boxes by dagre. */
-function layered(cy: Core): Map<string, { x: number; y: number }> {
-  const graph = new dagre.graphlib.Graph();
-  graph.setGraph({ rankdir: 'LR', nodesep: 34, ranksep: 78, ranker: 'network-simplex' });
-  graph.setDefaultEdgeLabel(() => ({}));
-  const byName = cy.nodes().sort((a, b) => (a.id() < b.id() ? -1 : 1));
-  byName.forEach((node) => {
-    graph.setNode(node.id(), { width: node.data('size'), height: 44 });
+interface Filling {
+  readonly labels: readonly EdgeLabel[];
+  readonly numbers: NumbersById;
+}
+
+/** Makes the elements those of the drawing; what is already there keeps its place. */
+function draw(cy: Core, { nodes, edges, boxes }: Drawing, filling: Filling): void {
+  const boxId = (name: string) => `box/${name}`;
+  const kept = new Set([...nodes.map(({ id }) => id), ...edges.map(({ id }) => id)]);
+  cy.elements(`edge, ${real}`)
+    .filter((element) => !kept.has(element.id()))
+    .remove();
+  const put = (definition: ElementDefinition) => {
+    const held = cy.getElementById(definition.data.id ?? '');
+    if (held.length) held.data(definition.data);
+    else cy.add(definition);
+  };
+  for (const box of boxes) put({ group: 'nodes', data: { id: boxId(box), kind: 'box', label: box } });
+  for (const node of nodes) {
+    put(nodeElement(node, filling));
+    const element = cy.getElementById(node.id);
+    const parent = node.box ? boxId(node.box) : null;
+    if ((element.parent().first().id() ?? null) !== parent) element.move({ parent });
+  }
+  for (const edge of edges) put(edgeElement(edge, filling));
+  // Only now: whoever removes a box removes what is still in it.
+  cy.nodes('[kind = "box"]')
+    .filter((box) => !boxes.includes(String(box.data('label'))))
+    .remove();
+}
+
+function nodeElement({ id, kind, health, label, box, members }: DrawnNode, { numbers }: Filling): ElementDefinition {
+  return { group: 'nodes', data: { id, kind, health, label, box, size: nodeSize(label, sumOf(members, numbers.node)) } };
+}
+
+function edgeElement({ id, source, target, mtls, members }: DrawnEdge, { labels, numbers }: Filling): ElementDefinition {
+  return { group: 'edges', data: { id, source, target, mtls: mtls ? 1 : 0, ...edgeLooks(sumOf(members, numbers.edge), labels) } };
+}
+
+/** Styles are computed anew for what is set, so only what differs is set. */
+function setChanged(element: ReturnType<Core['getElementById']>, next: Readonly<Record<string, unknown>>): void {
+  if (!element.length) return;
+  for (const [name, value] of Object.entries(next)) if (element.data(name) !== value) element.data(name, value);
+}
+
+/** Edges with requests, as they lie now. Measured again after something moved or changed, at most twice a second. */
+function streamsOf(cy: Core): () => readonly Stream[] {
+  let held: readonly Stream[] = [];
+  let readAt = 0;
+  let dirty = true;
+  cy.on('position data add remove', () => {
+    dirty = true;
   });
-  cy.edges().forEach((edge) => {
-    graph.setEdge(edge.source().id(), edge.target().id());
-  });
-  dagre.layout(graph);
-  return new Map(graph.nodes().map((id) => [id, { x: graph.node(id).x, y: graph.node(id).y }]));
+  return () => {
+    const now = performance.now();
+    if (!dirty || now - readAt < 500) return held;
+    [dirty, readAt] = [false, now];
+    held = cy
+      .edges()
+      .toArray()
+      .filter((edge) => edge.data('rps') > 0 && edge.source().id() !== edge.target().id())
+      .map((edge) => ({
+        id: edge.id(),
+        ...lineOf(edge),
+        rps: Number(edge.data('rps')),
+        errors: Number(edge.data('errors')),
+        covered: String(edge.data('label')).length * 2.9,
+      }));
+    return held;
+  };
 }
 
-function nodeElement(node: GraphNode): ElementDefinition {
-  const marks = [node.problems ? '⚠ ' : '', node.health === 'bad' ? '✖ ' : ''].join('');
-  const label = `${marks}${node.name}`;
-  return { group: 'nodes', data: { id: node.id, kind: node.kind, health: node.health, label, size: nodeSize(label, node.numbers) } };
+function lineOf(edge: EdgeSingular): Pick<Stream, 'from' | 'middle' | 'to'> {
+  return { from: { ...edge.sourceEndpoint() }, middle: { ...edge.midpoint() }, to: { ...edge.targetEndpoint() } };
 }
 
-/** Room for the name, and more with the rate on a logarithmic scale. */
-function nodeSize(label: string, { rps }: Numbers): number {
-  return Math.max(72, label.length * 7.6 + 16) + Math.min(32, Math.log10(1 + rps) * 12);
-}
-
-function edgeElement(edge: GraphEdge, labels: readonly EdgeLabel[]): ElementDefinition {
+function pictureOf(cy: Core, colours: ReturnType<typeof palette>): Parameters<typeof svgOf>[0] {
+  const shapeOf = (node: NodeSingular) => {
+    const { x1, y1, x2, y2 } = node.boundingBox({ includeLabels: false, includeOverlays: false });
+    return { x1, y1, x2, y2, label: String(node.data('label')) };
+  };
+  const { x1, y1, x2, y2 } = cy.elements().boundingBox({});
   return {
-    group: 'edges',
-    data: { id: edge.id, source: edge.source, target: edge.target, mtls: edge.mtls ? 1 : 0, ...edgeLooks(edge.numbers, labels) },
+    extent: { x1, y1, x2, y2 },
+    boxes: cy.nodes('[kind = "box"]').map(shapeOf),
+    nodes: cy.nodes(real).map((node) => ({
+      ...shapeOf(node),
+      kind: String(node.data('kind')),
+      border: node.data('health') === 'bad' ? 3 : node.data('health') === 'warn' ? 2.5 : 1.5,
+      colour: healthColour(node.data('health') satisfies Health, colours),
+    })),
+    edges: cy.edges().map((edge) => ({
+      ...lineOf(edge),
+      colour: edge.data('tone') === 'idle' ? colours.line : healthColour(edge.data('tone'), colours),
+      width: Number(edge.data('width')),
+      idle: edge.data('tone') === 'idle',
+      label: String(edge.data('label')),
+    })),
   };
-}
-
-function edgeLooks(numbers: Numbers, labels: readonly EdgeLabel[]): { label: string; width: number; tone: string } {
-  const idle = numbers.rps === 0 && numbers.bps === 0;
-  const tone = idle ? 'idle' : numbers.errors >= 0.05 ? 'bad' : numbers.errors >= 0.01 ? 'warn' : 'ok';
-  const said = labels.map((label) =>
-    label === 'rps'
-      ? `${rate(numbers.rps)}/s`
-      : label === 'errors'
-        ? numbers.errors
-          ? share(numbers.errors)
-          : ''
-        : duration(numbers[label]),
-  );
-  return {
-    label: idle ? '' : said.filter(Boolean).join('  '),
-    width: idle ? 1 : 1.2 + Math.min(4, Math.log10(1 + numbers.rps) * 1.6),
-    tone,
-  };
-}
-
-function styles(): cytoscape.StylesheetJson {
-  const c = {
-    text: colour('text'),
-    muted: colour('muted'),
-    surface: colour('surface'),
-    background: colour('background'),
-    line: colour('line-strong'),
-    accent: colour('accent'),
-    ok: colour('ok'),
-    warn: colour('warn'),
-    bad: colour('bad'),
-  };
-  return [
-    {
-      selector: 'node',
-      style: {
-        shape: 'round-rectangle',
-        width: 'data(size)',
-        height: 36,
-        label: 'data(label)',
-        color: c.text,
-        'font-size': 13,
-        'font-family': 'system-ui, sans-serif',
-        'text-valign': 'center',
-        'text-halign': 'center',
-        'background-color': c.surface,
-        'border-width': 1.5,
-        'border-color': c.line,
-      },
-    },
-    {
-      selector: 'node[kind = "workload"]',
-      style: { shape: 'rectangle', height: 32, 'font-size': 12, 'font-family': 'ui-monospace, monospace' },
-    },
-    { selector: 'node[kind = "service"]', style: { 'font-weight': 600 } },
-    { selector: 'node[kind = "outside"]', style: { 'border-style': 'dashed', color: c.muted } },
-    { selector: 'node[health = "ok"]', style: { 'border-color': c.ok } },
-    { selector: 'node[health = "warn"]', style: { 'border-color': c.warn, 'border-width': 2.5 } },
-    { selector: 'node[health = "bad"]', style: { 'border-color': c.bad, 'border-width': 3 } },
-    {
-      selector: 'edge',
-      style: {
-        'curve-style': 'bezier',
-        width: 'data(width)',
-        label: 'data(label)',
-        'line-color': c.ok,
-        'target-arrow-color': c.ok,
-        'target-arrow-shape': 'triangle',
-        'arrow-scale': 0.9,
-        color: c.text,
-        'font-size': 11,
-        'font-family': 'system-ui, sans-serif',
-        'text-background-color': c.background,
-        'text-background-opacity': 0.92,
-        'text-background-padding': '2px',
-      },
-    },
-    { selector: 'edge[tone = "idle"]', style: { 'line-style': 'dashed', 'line-color': c.line, 'target-arrow-color': c.line } },
-    { selector: 'edge[tone = "warn"]', style: { 'line-color': c.warn, 'target-arrow-color': c.warn } },
-    { selector: 'edge[tone = "bad"]', style: { 'line-color': c.bad, 'target-arrow-color': c.bad } },
-    { selector: '.faded', style: { opacity: 0.28 } },
-    {
-      selector: '.selected',
-      style: { 'border-color': c.accent, 'border-width': 3, 'line-color': c.accent, 'target-arrow-color': c.accent },
-    },
-  ];
 }

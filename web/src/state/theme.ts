@@ -40,6 +40,19 @@ export function useShownTheme(): 'light' | 'dark' {
   return useSyncExternalStore(subscribe, () => (theme === 'system' ? (dark.matches ? 'dark' : 'light') : theme));
 }
 
+const lessMotion = window.matchMedia('(prefers-reduced-motion: reduce)');
+
+/** Whether the system asks for less motion. */
+export function useStill(): boolean {
+  return useSyncExternalStore(
+    (listener) => {
+      lessMotion.addEventListener('change', listener);
+      return () => lessMotion.removeEventListener('change', listener);
+    },
+    () => lessMotion.matches,
+  );
+}
+
 /** The value of a colour token as the canvas understands it. */
 export function colour(token: string): string {
   const probe = document.createElement('span');

@@ -51,7 +51,10 @@ export function Drawer({
   readonly children: ReactNode;
 }) {
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus(), []);
+  useEffect(() => {
+    // Who walks with the arrows goes on walking.
+    if (!document.activeElement?.closest('[role=application]')) heading.current?.focus();
+  }, []);
   return (
     <aside className="drawer" aria-label="Details" onKeyDown={(event) => event.key === 'Escape' && onClose()}>
       <header>
