@@ -110,11 +110,12 @@ export class Connections<Scope> {
   }
 }
 
-/** Selections in use by a group's proxies, by type. */
-export function selectionsOf<Scope>(group: Group<Scope>): Map<string, Set<Selection>> {
+/** Selections in use by a group's proxies, by type; of these types only when they are given. */
+export function selectionsOf<Scope>(group: Group<Scope>, types?: readonly string[]): Map<string, Set<Selection>> {
   const found = new Map<string, Set<Selection>>();
   for (const { stream } of group.connections) {
     for (const { subscription } of stream.types) {
+      if (types && !types.includes(subscription.typeUrl)) continue;
       const known = found.get(subscription.typeUrl);
       if (known) known.add(subscription.selection);
       else found.set(subscription.typeUrl, new Set([subscription.selection]));

@@ -375,7 +375,7 @@ describe('pilot', () => {
     const planned: string[] = [];
     const watched: Translator<FakeScope> = {
       ...translator,
-      typesReachedBy: ({ virtualServices }) => (virtualServices.size > 0 ? new Set([typeUrls.route]) : undefined),
+      typesReachedBy: ({ virtualServices }) => (virtualServices.size > 0 ? [typeUrls.route] : undefined),
       planClusters(scope) {
         planned.push('cds');
         return translator.planClusters(scope);

@@ -11,7 +11,7 @@ import { serviceKey } from '#mesh/service.ts';
 import type { MeshSnapshot, SnapshotChange } from '#mesh/snapshot.ts';
 import type { Logger } from '#process/log.ts';
 import { createMetrics, type Metrics } from '#process/metrics.ts';
-import { shortTypeName } from '#proto/type-url.ts';
+import { shortTypeName, typeUrls } from '#proto/type-url.ts';
 import type { RejectDetail } from '#xds/messages.ts';
 import type { SharedResponse } from '#xds/responses.ts';
 import { createXdsServer } from '#xds/server.ts';
@@ -100,6 +100,8 @@ const defaultConnectionAgeMs = 30 * 60_000;
 
 /** Proxies that the metric of rejections tells apart. */
 const maxRejecting = 100;
+
+const endpointsOnly: readonly string[] = [typeUrls.endpoint];
 
 /** A flush gives way to requests after this long. */
 const sliceMs = 30;
@@ -196,37 +198,35 @@ export function createPilot<Scope>(options: PilotOptions<Scope>): Pilot {
       await new Promise((resolve) => setImmediate(resolve));
       turn = clock.monotonic();
     };
-    if (!hostnames) for (const connection of connections.all()) connections.move(connection, snapshot);
+    let moved = false;
+    if (!hostnames) for (const connection of connections.all()) moved = connections.move(connection, snapshot) || moved;
     for (const group of connections.groups) {
       const { scope } = group;
-      const differs = hostnames ? scope.refreshEndpoints(snapshot, hostnames) : scope.refresh(snapshot, selectionsOf(group), types);
+      const differs = hostnames ? scope.refreshEndpoints(snapshot, hostnames) : scope.refresh(snapshot, selectionsOf(group, types), types);
       if (differs) record.groups++;
       await pause();
     }
     record.buildMs = clock.monotonic() - start;
     count.buildTime.observe(record.buildMs / 1000);
     count.queueTime.observe((record.queuedMs + record.buildMs) / 1000);
-    writtenAt.clear();
+    written.clear();
+    const pumped = hostnames ? endpointsOnly : moved ? undefined : types;
     for (const { stream } of connections.all()) {
-      stream.pump();
+      stream.pump(pumped);
       await pause();
     }
+    for (const type of written) count.pushTime.observe((clock.monotonic() - start) / 1000, { type });
     if (hostnames) for (const connection of connections.all()) if (connections.move(connection, snapshot)) connection.stream.pump();
     processedEpoch = snapshot.epoch;
-    observePushTimes(start);
     changed();
   }
 
-  /** When the last response of each type was written, since the present push began to write. */
-  const writtenAt = new Map<string, number>();
-
-  function observePushTimes(start: number): void {
-    for (const [type, at] of writtenAt) count.pushTime.observe((at - start) / 1000, { type });
-  }
+  /** Types that the present push has written. */
+  const written = new Set<string>();
 
   function sent(stream: XdsStream, response: SharedResponse): void {
     const type = shortTypeName(response.typeUrl);
-    writtenAt.set(type, clock.monotonic());
+    written.add(type);
     count.pushes.add({ type });
     count.configSize.observe(response.framed.length, { type });
     const record = ledger.find(response.epoch);

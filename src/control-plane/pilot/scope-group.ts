@@ -67,12 +67,12 @@ export class ScopeGroup<Scope> implements ResourceSource {
    * Makes what a snapshot's changes can reach anew (`types`; undefined = everything). True when something really changed.
    * `selections` are those still in use.
    */
-  refresh(snapshot: MeshSnapshot, selections: ReadonlyMap<string, ReadonlySet<Selection>>, types?: ReadonlySet<string>): boolean {
+  refresh(snapshot: MeshSnapshot, selections: ReadonlyMap<string, ReadonlySet<Selection>>, types?: readonly string[]): boolean {
     this.#enter(snapshot);
     let changed = false;
     // Clusters first: what becomes of endpoints depends on them.
     for (const [typeUrl, set] of [...this.#sets].sort(([a], [b]) => Number(b === typeUrls.cluster) - Number(a === typeUrls.cluster))) {
-      if (types && !types.has(typeUrl)) continue;
+      if (types && !types.includes(typeUrl)) continue;
       const wanted = selections.get(typeUrl) ?? new Set<Selection>();
       const named = typeUrl === typeUrls.endpoint || typeUrl === typeUrls.route;
       if (named) this.#covered.set(typeUrl, new Set(wanted));

@@ -12,8 +12,8 @@ import { type Scope, scopeFor, scopeKey } from '#translate/scope.ts';
 export interface Translator<ScopeOf> {
   /** Equal keys mean equal configuration. */
   scopeKey(snapshot: MeshSnapshot, proxy: MeshProxy): string;
-  /** Types whose plans a change can alter for a scope that keeps its key; undefined = any. */
-  typesReachedBy(change: SnapshotChange): ReadonlySet<string> | undefined;
+  /** Types whose plans a change can alter for a scope that keeps its key, in the order of pushing; undefined = any. */
+  typesReachedBy(change: SnapshotChange): readonly string[] | undefined;
   scopeFor(snapshot: MeshSnapshot, proxy: MeshProxy): ScopeOf;
   planClusters(scope: ScopeOf): readonly ResourcePlan[];
   planListeners(scope: ScopeOf): readonly ResourcePlan[];
@@ -27,7 +27,7 @@ export const meshTranslator: Translator<Scope> = {
   typesReachedBy: (change) => (onlyRoutes(change) ? routingTypes : undefined),
 };
 
-const routingTypes: ReadonlySet<string> = new Set([typeUrls.listener, typeUrls.route]);
+const routingTypes: readonly string[] = [typeUrls.listener, typeUrls.route];
 
 /** VirtualServices say where requests go among clusters, and nothing about the clusters. */
 function onlyRoutes({ mesh, services, endpoints, destinationRules, namespaces }: SnapshotChange): boolean {

@@ -75,7 +75,7 @@ export function viewOf(snapshot: MeshSnapshot, namespace: string): NamespaceView
 }
 
 function makeView(snapshot: MeshSnapshot, namespace: string): NamespaceView {
-  const { hosts, aliases } = visibleHosts(snapshot, namespace);
+  const { hosts, aliases } = hostsOf(snapshot, namespace);
   const byName = new Map(hosts.map((host) => [host.service.hostname, host.service]));
   for (const [alias, target] of aliases) {
     const service = byName.get(target);
@@ -92,8 +92,30 @@ function makeView(snapshot: MeshSnapshot, namespace: string): NamespaceView {
   };
 }
 
+interface VisibleHosts {
+  readonly hosts: readonly VisibleHost[];
+  readonly aliases: ReadonlyMap<string, string>;
+}
+
+const hostMemos = new WeakMap<readonly Service[], { readonly mesh: MeshConfig; readonly byNamespace: Map<string, VisibleHosts> }>();
+
+/** `visibleHosts`, computed once for as long as services and mesh settings are the same values: routes and rules come and go more often. */
+function hostsOf(snapshot: MeshSnapshot, namespace: string): VisibleHosts {
+  let memo = hostMemos.get(snapshot.services);
+  if (!memo || memo.mesh !== snapshot.mesh) {
+    memo = { mesh: snapshot.mesh, byNamespace: new Map() };
+    hostMemos.set(snapshot.services, memo);
+  }
+  let found = memo.byNamespace.get(namespace);
+  if (!found) {
+    found = visibleHosts(snapshot, namespace);
+    memo.byNamespace.set(namespace, found);
+  }
+  return found;
+}
+
 /** Istio: for one hostname the own namespace wins, then Kubernetes over ServiceEntry, then the first. */
-function visibleHosts(snapshot: MeshSnapshot, namespace: string): { hosts: VisibleHost[]; aliases: Map<string, string> } {
+function visibleHosts(snapshot: MeshSnapshot, namespace: string): VisibleHosts {
   const chosen = new Map<string, Service>();
   const visible = snapshot.services.filter(
     (service) => reach(exportsOf(service.exportTo, snapshot.mesh.defaultServiceExportTo), service.namespace, namespace) !== 'hidden',

@@ -58,7 +58,8 @@ export class FrameReader {
       this.#onMessage(bytes.subarray(start, end));
     }
     this.#held = bytes.length - offset;
-    this.#parts = this.#held > 0 ? [bytes.subarray(offset)] : [];
+    if (this.#held > 0) this.#parts = [bytes.subarray(offset)];
+    else if (this.#parts.length > 0) this.#parts = [];
   }
 
   /** Bytes that must be there before a look at them can bring anything. */

@@ -68,6 +68,8 @@ const routeTypes: ReadonlySet<string> = new Set([typeUrls.listener, typeUrls.rou
 /** Order in which types go out, so that what is referred to comes first. Others follow. */
 const pushOrder: readonly string[] = [typeUrls.cluster, typeUrls.endpoint, typeUrls.listener, typeUrls.route];
 
+const endpointsOnly: readonly string[] = [typeUrls.endpoint];
+
 const empty = new ResourceSet(0, new Map());
 
 /** How long listeners and routes wait for the client to take changed clusters, which may never get warm. */
@@ -115,6 +117,7 @@ export class XdsStream implements CallHandler {
 
   message(bytes: Buffer): void {
     const request = this.protocol === 'delta' ? readDeltaRequest(bytes) : readStateRequest(bytes);
+    const source = this.#source;
     this.#identify(request.node);
     if (request.typeUrl === '') throw invalid('a discovery request without type_url');
     const state = this.#stateOf(request.typeUrl);
@@ -123,7 +126,9 @@ export class XdsStream implements CallHandler {
     if (state.subscription.selection.names.size > maxNames) throw invalid(`more than ${maxNames} names of one type`);
     if (answered && !state.subscription.unanswered) this.#answered(state, answered, request.error);
     else if (outcome === 'stale') this.#options.host.expired?.(this, request.typeUrl);
-    this.pump();
+    // Nothing waits for endpoints to be acknowledged but newer endpoints.
+    if (outcome === 'acked' && request.typeUrl === typeUrls.endpoint && this.#source === source) this.pump(endpointsOnly);
+    else this.pump();
   }
 
   drained(): void {
@@ -148,15 +153,15 @@ export class XdsStream implements CallHandler {
   /**
    * Writes whatever is due, make before break: listeners and routes follow when the client has taken (Envoy: warmed) new
    * and changed clusters, and clusters that are gone stay until it has taken the listeners and routes that no longer name
-   * them. Cheap when nothing is due.
+   * them. `changed` are the types that may have become due since the last call, in the order of pushing; default all.
    */
-  pump(): void {
-    for (const state of this.#order) {
-      const { subscription } = state;
+  pump(changed?: readonly string[]): void {
+    const states = changed ? changed.map((typeUrl) => this.#types.get(typeUrl)) : this.#order;
+    for (const state of states) {
       if (!this.#source || !this.#call.writable) return;
-      if (this.#isWarming && routeTypes.has(subscription.typeUrl)) continue;
-      const set = this.#currentSet(subscription);
-      if (!subscription.isQuietAt(set)) this.#pumpType(state, set);
+      if (!state || (this.#isWarming && routeTypes.has(state.subscription.typeUrl))) continue;
+      const set = this.#currentSet(state.subscription);
+      if (!state.subscription.isQuietAt(set)) this.#pumpType(state, set);
     }
     const clusters = this.#types.get(typeUrls.cluster);
     if (clusters?.subscription.acknowledged.keepsRemoved) this.#pumpType(clusters, this.#currentSet(clusters.subscription));
