@@ -1,3 +1,4 @@
+import type { Protocol, Service } from '#mesh/service.ts';
 import type { MeshSnapshot } from '#mesh/snapshot.ts';
 import type { TrafficPolicy } from '#resources/networking/destination-rule.ts';
 import { tlsSupport } from '#translate/client-tls.ts';
@@ -10,11 +11,37 @@ export function* unservedProblems(snapshot: MeshSnapshot): Generator<Finding> {
   for (const rule of snapshot.destinationRules) yield* unservedPolicies(rule);
   for (const route of snapshot.virtualServices) yield* unservedMatches(route);
   for (const service of snapshot.services) {
+    yield* unservedPorts(service);
     if (service.resolution !== 'dynamic-dns') continue;
     yield finding('MW0401', service.origin, {
       path: 'spec.resolution',
       message: `resolution DYNAMIC_DNS is not served yet; traffic to ${service.hostname} is treated as unknown`,
       fix: 'Use DNS for an exact host, or NONE for a wildcard.',
+    });
+  }
+}
+
+/** What a port's protocol asks for beyond its transport. */
+const unservedProtocols: Readonly<Partial<Record<Protocol, { readonly message: string; readonly fix: string }>>> = {
+  'grpc-web': {
+    message: 'gRPC-Web is not translated to gRPC yet; its requests pass as they are',
+    fix: 'Nothing, when the server speaks gRPC-Web itself; otherwise put a translating proxy beside it.',
+  },
+  mongo: {
+    message: 'MongoDB messages are not looked into yet; connections pass as TCP, without MongoDB statistics',
+    fix: 'Nothing, when TCP statistics are enough; then protocol TCP says the same.',
+  },
+};
+
+function* unservedPorts({ ports, hostname, origin }: Service): Generator<Finding> {
+  for (const [i, port] of ports.entries()) {
+    const said = unservedProtocols[port.protocol];
+    if (said === undefined) continue;
+    yield finding('MW0401', origin, {
+      path: `spec.ports[${i}]`,
+      severity: 'info',
+      message: `${hostname}:${port.number}: ${said.message}`,
+      fix: said.fix,
     });
   }
 }
