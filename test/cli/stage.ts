@@ -21,7 +21,7 @@ export interface Stage {
   /** Runs the executable as a user would, with this stage's state folder. */
   meshwright(...words: readonly string[]): Started;
   /** `meshwright start` on the stage's ports. */
-  start(): Started;
+  start(...flags: readonly string[]): Started;
   /** Runs a command to its end. */
   run(...words: readonly string[]): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }>;
   /** Kills what still runs and removes the folder. */
@@ -60,9 +60,9 @@ export async function createStage(name: string): Promise<Stage> {
     state,
     ports,
     meshwright,
-    start: () => {
+    start: (...more) => {
       const flags = ['--api-port', '--page-port', '--xds-port', '--debug-port'].flatMap((flag, i) => [flag, `${ports[i]}`]);
-      return meshwright('start', ...flags, '--log-level', 'error');
+      return meshwright('start', ...flags, '--log-level', 'error', ...more);
     },
     async run(...words) {
       const running = meshwright(...words);

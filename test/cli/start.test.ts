@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { createStage, type Stage, type Started, shows } from './stage.ts';
@@ -52,5 +52,35 @@ describe('meshwright start', () => {
     again.child.kill('SIGTERM');
     assert.equal(await again.exited, 0);
     assert.equal((await stage.run('check', '-o', 'short')).code, 2);
+  });
+
+  it('says what is wrong with the mesh configuration, at the start and in check, and starts nevertheless', async () => {
+    const missing = stage.start('--mesh-config', 'mesh.yaml');
+    assert.equal(await missing.exited, 1);
+    assert.match(missing.output.err, /mesh\.yaml does not exist/);
+    writeFileSync(join(stage.folder, 'mesh.yaml'), 'connectTimeout: 3s\nacessLogFile: /dev/stdout\n');
+    const running = stage.start('--mesh-config', 'mesh.yaml');
+    await shows(running, 'Ctrl-C ends it.');
+    assert.match(running.output.err, /mesh\.yaml:2:1: error MW0110 .*did you mean `accessLogFile`/);
+    const check = await stage.run('check', '-o', 'json');
+    assert.equal(check.code, 2);
+    const failed = JSON.parse(check.out).checks.filter(({ state }: { state: string }) => state === 'fail');
+    assert.deepEqual(
+      failed.map(({ name }: { name: string }) => name),
+      ['sources'],
+    );
+    assert.match(failed[0].message, /mesh\.yaml.*acessLogFile/);
+    writeFileSync(join(stage.folder, 'mesh.yaml'), 'connectTimeout: 3s\n');
+    const { debugUrl } = JSON.parse(readFileSync(join(stage.state, 'runtime.json'), 'utf8'));
+    const connectTimeout = async () => {
+      const mesh = (await (await fetch(`${debugUrl}/debug/mesh`)).json()) as { connectTimeout?: string };
+      return mesh.connectTimeout;
+    };
+    const end = performance.now() + 10_000;
+    while ((await connectTimeout()) !== '3s' && performance.now() < end) await new Promise((wake) => setTimeout(wake, 50));
+    assert.equal(await connectTimeout(), '3s');
+    assert.doesNotMatch((await stage.run('check', '-o', 'short')).out, /mesh\.yaml/);
+    running.child.kill('SIGTERM');
+    assert.equal(await running.exited, 0);
   });
 });
