@@ -27,7 +27,7 @@ import { systemClock } from '#process/clock.ts';
 import { logger, setLogLevel } from '#process/log.ts';
 import { trimHeap } from '#process/memory.ts';
 import { identifyProcess } from '#process/process-identity.ts';
-import { ensureRuntimeDir } from '#process/runtime-dir.ts';
+import { ensureRuntimeDir, leaveRuntimeDir } from '#process/runtime-dir.ts';
 import { type RuntimeFile, removeRuntimeFile, runningControlPlane, writeRuntimeFile } from '#process/runtime-file.ts';
 import type { Settings } from '#process/settings.ts';
 import { createMeshState, type MeshState } from '#registry/mesh-state.ts';
@@ -37,6 +37,7 @@ import { kinds } from '#resources/kinds.ts';
 import { problemTable } from '#resources/problems.ts';
 import { createAgentClient } from '#server/agent-client.ts';
 import { createServer, type Server } from '#server/server.ts';
+import type { Installation } from '#server/sources.ts';
 import { meshObjects } from './mesh-objects.ts';
 import { pageExplain } from './page-explain.ts';
 import { pageProxies } from './page-proxies.ts';
@@ -66,6 +67,8 @@ export interface ControlPlane {
   readonly pilot: Pilot;
   /** Link that opens the page for writing: good once, for ten minutes. */
   pageLink(): string;
+  /** Tells the page where a browser enters the demo. */
+  setDemoUrl(url: string): void;
   /** Stops all parts in reverse order. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -108,6 +111,7 @@ async function compose(options: ControlPlaneOptions, stateDir: string, stack: As
   const { signal } = stoppable(stack);
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const runtimeDir = ensureRuntimeDir(stateDir, { override: settings.runtimeDir, xdgRuntimeDir: options.xdgRuntimeDir });
+  stack.defer(() => leaveRuntimeDir(runtimeDir));
 
   const api = await startApiServer({ stateDir, kinds, clock: systemClock, log: logger('apiserver'), port: settings.apiPort, version });
   stack.defer(() => api.close());
@@ -123,8 +127,10 @@ async function compose(options: ControlPlaneOptions, stateDir: string, stack: As
   const pilot = await startPilot(settings, config, meshState, stack);
   onStep(`discovery (xDS) on ${pilot.xdsAddress}`);
 
+  // The demo starts when the page runs already: its address follows.
+  const installation: { -readonly [Name in keyof Installation]: Installation[Name] } = { version, kubeconfig };
   const page = await startPage(
-    { settings, stateDir, kubeconfig, api, config, meshState, pilot: pilot.pilot, onProxies: pilot.onChange },
+    { settings, stateDir, installation, api, config, meshState, pilot: pilot.pilot, onProxies: pilot.onChange },
     stack,
   );
   onStep(`page on ${page.url}`);
@@ -155,6 +161,9 @@ async function compose(options: ControlPlaneOptions, stateDir: string, stack: As
     meshState,
     pilot: pilot.pilot,
     pageLink: () => page.openLink(),
+    setDemoUrl(url) {
+      installation.demoUrl = url;
+    },
     close: () => (closing ??= stack.disposeAsync()),
   };
 }
@@ -271,7 +280,7 @@ function followAnalysis(config: Config, meshState: MeshState): () => void {
 interface PageParts {
   readonly settings: Settings;
   readonly stateDir: string;
-  readonly kubeconfig: string;
+  readonly installation: Installation;
   readonly api: ApiServer;
   readonly config: Config;
   readonly meshState: MeshState;
@@ -285,7 +294,7 @@ async function startPage(parts: PageParts, stack: AsyncDisposableStack): Promise
   parts.onProxies(() => proxies.changed());
   const server = createServer({
     sources: {
-      installation: { version, kubeconfig: parts.kubeconfig },
+      installation: parts.installation,
       resources: storeResources(parts.api.store),
       problems: { list: () => config.problems(), subscribe: (listener) => config.onProblems(listener) },
       mesh: parts.meshState,

@@ -41,6 +41,7 @@ export async function demo(invocation: Invocation): Promise<ExitCode> {
       signal,
     });
     try {
+      plane.setDemoUrl(running.url);
       for (const line of welcome(plane, io, running.url)) io.out(line);
       await untilStopped(signal);
     } finally {
