@@ -300,6 +300,8 @@ export interface TcpChainTable {
   readonly maxDurationMs: number;
   readonly maxConnectAttempts: number;
   readonly hashSource: boolean;
+  /** `host:port` asked for with CONNECT before bytes pass; empty: bytes pass at once. */
+  readonly tunnel: string;
   readonly logs: readonly LogTable[];
 }
 

@@ -133,8 +133,19 @@ function tcpChain(proxy: TcpProxy, field: string): TcpChainTable {
     maxDurationMs: durationMs(proxy.maxDownstreamConnectionDuration, 0),
     maxConnectAttempts: proxy.maxConnectAttempts ?? 1,
     hashSource: proxy.hashPolicy.length > 0,
+    tunnel: tunnelOf(proxy),
     logs: accessLogs(proxy.accessLog),
   };
+}
+
+function tunnelOf(proxy: TcpProxy): string {
+  const tunnel = proxy.tunnelingConfig;
+  if (tunnel === undefined) return '';
+  const field = 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig';
+  if (tunnel.usePost) reject(`${field}.use_post`, 'tunnels by POST are not supported; use CONNECT');
+  // Envoy would fill in what the connection says; plain names are all that is made from DestinationRules.
+  if (!/^[A-Za-z0-9.[\]:_-]+$/.test(tunnel.hostname)) reject(`${field}.hostname`, `${tunnel.hostname} is not host:port`);
+  return tunnel.hostname;
 }
 
 function httpChain(manager: HttpConnectionManager): HttpChainTable {

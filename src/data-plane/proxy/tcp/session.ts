@@ -10,6 +10,7 @@ import type { Runtime } from '../runtime.ts';
 import type { TcpChainTable } from '../table.ts';
 import type { Cluster, ClusterHost } from '../upstream/cluster.ts';
 import { acquire, type UpstreamConnection, type Waiter, withdraw } from '../upstream/connection.ts';
+import { TunnelReader, tunnelRequest } from './tunnel.ts';
 
 /** A TCP proxy filter ready to serve. */
 export interface TcpChain extends ChainPlace {
@@ -69,6 +70,8 @@ export class TcpSession implements TransportSink, Waiter, DeadlineOwner, LoggedC
   private cluster: Cluster | undefined = undefined;
   private host: ClusterHost | undefined = undefined;
   private upstream: UpstreamConnection | undefined = undefined;
+  /** Set while the far proxy has not answered CONNECT: nothing else may pass. */
+  private asking: TunnelReader | undefined = undefined;
   private metric = 0;
   private early: Buffer = noBytes;
   private clientDone = false;
@@ -104,6 +107,10 @@ export class TcpSession implements TransportSink, Waiter, DeadlineOwner, LoggedC
       return;
     }
     this.cluster = cluster;
+    if (table.tunnel !== '' && cluster.table.refusal !== '') {
+      this.refuse(flag.UF, 'http2_upstream_not_supported');
+      return;
+    }
     if (cluster.ready) {
       this.dial();
       return;
@@ -145,13 +152,48 @@ export class TcpSession implements TransportSink, Waiter, DeadlineOwner, LoggedC
   connectionReady(connection: UpstreamConnection): void {
     this.upstream = connection;
     this.upstreamLocal = `${connection.transport.localAddress}:${connection.transport.localPort}`;
+    this.armIdle();
+    const { tunnel } = this.chain.table;
+    if (tunnel === '') {
+      this.open(connection);
+      return;
+    }
+    this.asking = new TunnelReader();
+    const request = tunnelRequest(tunnel);
+    connection.transport.write(request, 0, request.length);
+  }
+
+  /** Bytes may pass both ways. */
+  private open(connection: UpstreamConnection): void {
     this.metric = this.runtime.metrics.upstreamId(this.clusterName, this.host?.table.metadata['istio:workload'] ?? '');
     this.runtime.metrics.tcpOpened(this.chain.outbound, this.metric, this.flags);
     if (this.early.length > 0 && !connection.transport.write(this.early, 0, this.early.length)) this.transport.pause();
     else this.transport.resume();
     this.early = noBytes;
     if (this.clientDone) connection.transport.end();
-    this.armIdle();
+  }
+
+  private answered(reader: TunnelReader, bytes: Buffer, start: number, end: number): void {
+    const answer = reader.take(bytes, start, end);
+    const connection = this.upstream;
+    if (answer === undefined || connection === undefined) return;
+    // RFC 9110 9.3.6: any 2xx opens the tunnel.
+    if (answer.status < 200 || answer.status > 299) {
+      this.tunnelFailed(`tunnel refused with ${answer.status || 'no HTTP answer'}`);
+      return;
+    }
+    this.asking = undefined;
+    this.open(connection);
+    if (answer.rest.length > 0) this.upstreamData(answer.rest, 0, answer.rest.length);
+  }
+
+  /** The next attempt is made on a new connection, as if this one had not come up. */
+  private tunnelFailed(detail: string): void {
+    this.asking = undefined;
+    const failed = this.upstream;
+    this.upstream = undefined;
+    failed?.discard();
+    this.connectionFailed('remote connection failure', detail);
   }
 
   connectionFailed(reason: string, detail: string): void {
@@ -169,7 +211,7 @@ export class TcpSession implements TransportSink, Waiter, DeadlineOwner, LoggedC
   data(bytes: Buffer, start: number, end: number): void {
     this.bytesReceived += end - start;
     this.armIdle();
-    if (this.upstream === undefined) {
+    if (this.upstream === undefined || this.asking !== undefined) {
       this.early = Buffer.concat([this.early, bytes.subarray(start, end)]);
       if (this.early.length >= maxEarly) this.transport.pause();
       return;
@@ -178,6 +220,10 @@ export class TcpSession implements TransportSink, Waiter, DeadlineOwner, LoggedC
   }
 
   upstreamData(bytes: Buffer, start: number, end: number): void {
+    if (this.asking !== undefined) {
+      this.answered(this.asking, bytes, start, end);
+      return;
+    }
     this.bytesSent += end - start;
     this.armIdle();
     if (!this.pass(this.transport, bytes, start, end)) this.upstream?.transport.pause();
@@ -205,9 +251,13 @@ export class TcpSession implements TransportSink, Waiter, DeadlineOwner, LoggedC
       this.end();
       return;
     }
-    this.upstream?.transport.end();
+    if (this.asking === undefined) this.upstream?.transport.end();
   }
   upstreamEnded(): void {
+    if (this.asking !== undefined) {
+      this.tunnelFailed('tunnel closed without an answer');
+      return;
+    }
     this.upstreamDone = true;
     if (this.clientDone) {
       this.end();
@@ -217,6 +267,10 @@ export class TcpSession implements TransportSink, Waiter, DeadlineOwner, LoggedC
   }
   upstreamClosed(code: string): void {
     this.upstream = undefined;
+    if (this.asking !== undefined) {
+      this.tunnelFailed('tunnel closed without an answer');
+      return;
+    }
     if (code !== '') {
       this.flags |= flag.UC;
       this.end(true);
