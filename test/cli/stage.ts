@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { ensureRuntimeDir } from '#process/runtime-dir.ts';
 
 export interface Started {
   readonly child: ChildProcess;
@@ -76,6 +77,7 @@ export async function createStage(name: string): Promise<Stage> {
       }, 5000);
       await Promise.all(started.map(({ exited }) => exited));
       clearTimeout(late);
+      rmSync(ensureRuntimeDir(state, { xdgRuntimeDir: process.env.XDG_RUNTIME_DIR }), { recursive: true, force: true });
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -91,14 +91,14 @@ describe('a start', () => {
       assert.equal(await running.exited, 0);
     } finally {
       // Lazily: processes may still have files open there.
-      execFileSync('umount', ['-l', plane.state]);
+      execFileSync('/bin/umount', ['-l', plane.state]);
     }
   });
 });
 
 function mountSmallDisk(folder: string, size: string): boolean {
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'meshwright-test', folder], { stdio: 'ignore' });
+    execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'meshwright-test', folder], { stdio: 'ignore' });
     return true;
   } catch {
     return false;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { workloadEntryPath } from '#agent/mesh-objects.ts';
-import { runtimeFilePath } from '#process/runtime-file.ts';
+import { readRuntimeFile, runtimeFilePath } from '#process/runtime-file.ts';
 import { createPlane, descendants, isRunning, type Plane, pause, shows, until } from './plane.ts';
 
 let plane: Plane;
@@ -21,6 +21,7 @@ describe('a demo', () => {
   it('that is told to end by a signal that arrives three times ends once and completely', async () => {
     const demo = startDemo();
     await shows(demo, 'Ctrl-C ends it.');
+    const { runtimeDir = '' } = readRuntimeFile(plane.state) ?? {};
     const processes = descendants(demo.child.pid ?? 0);
     assert.ok(processes.length >= 12, `six agents and six programs, not ${processes.length}`);
     for (let n = 0; n < 3; n++) {
@@ -29,6 +30,7 @@ describe('a demo', () => {
     }
     assert.equal(await demo.exited, 0, demo.output.err);
     assert.ok(!existsSync(runtimeFilePath(plane.state)), 'runtime.json is gone');
+    assert.ok(runtimeDir && !existsSync(runtimeDir), 'so is the folder of the sockets');
     assert.deepEqual(processes.filter(isRunning), [], 'no child is left');
     const again = await plane.up();
     assert.deepEqual(await plane.objects.list(workloadEntryPath), []);

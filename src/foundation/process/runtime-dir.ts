@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstatSync, mkdirSync } from 'node:fs';
+import { lstatSync, mkdirSync, rmdirSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { codeOf, Fault } from '#base/fault.ts';
@@ -34,6 +34,15 @@ export function ensureRuntimeDir(
   throw new Fault('runtime-dir', `the runtime folder ${folder} belongs to another user or is open to others`, {
     fix: `Remove it or run chmod 700 on it, or set MESHWRIGHT_RUNTIME_DIR to another short folder.`,
   });
+}
+
+/** Removes the folder when nothing is in it any more: workloads that outlive their control plane keep it. */
+export function leaveRuntimeDir(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // In use, or gone already.
+  }
 }
 
 /** The path of socket `name` in `folder`; a Fault when it is too long for the system. */
