@@ -39,7 +39,8 @@ export class Deadlines {
     this.clock = clock;
   }
 
-  set(deadline: Deadline, delayMs: number): void {
+  /** `now` is for callers who have just asked the clock. */
+  set(deadline: Deadline, delayMs: number, now = this.clock.monotonic()): void {
     if (deadline.list !== undefined) this.clear(deadline);
     let list = this.lists.get(delayMs);
     if (list === undefined) {
@@ -47,7 +48,7 @@ export class Deadlines {
       this.lists.set(delayMs, list);
     }
     deadline.list = list;
-    deadline.dueAt = this.clock.monotonic() + delayMs;
+    deadline.dueAt = now + delayMs;
     deadline.previous = list.last;
     if (list.last === undefined) list.first = deadline;
     else list.last.next = deadline;

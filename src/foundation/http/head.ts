@@ -129,7 +129,9 @@ export class Head {
   /** Index of the first field at or after `from` with this lower-case name, or -1. `bytes` is what was scanned, at `start`. */
   find(bytes: Uint8Array, start: number, lower: Uint8Array, from = 0): number {
     for (let i = from; i < this.count; i++) {
-      if (equalsFolded(bytes, start + this.nameStart(i), start + this.nameEnd(i), lower)) return i;
+      const at = this.nameStart(i);
+      const end = this.nameEnd(i);
+      if (end - at === lower.length && equalsFolded(bytes, start + at, start + end, lower)) return i;
     }
     return -1;
   }

@@ -1,5 +1,6 @@
 import net from 'node:net';
 import { codeOf } from '#base/fault.ts';
+import { type HandleWriter, handleWriter } from './handle-writer.ts';
 import type { Transport, TransportSink } from './transport.ts';
 
 /** One per thread: every connection reads into it, so idle connections own no read memory. */
@@ -49,7 +50,10 @@ export function connect(options: ConnectOptions, reader: SharedReader, sink: Tra
   );
   if (options.port !== 0) keepAlive(socket, options);
   transport.attach(socket);
-  socket.on('connect', () => sink.connected());
+  socket.on('connect', () => {
+    transport.writeDirectly();
+    sink.connected();
+  });
   return transport;
 }
 
@@ -68,6 +72,7 @@ export function accept(accepted: net.Socket, reader: SharedReader, makeSink: (tr
     accepted.on('data', (chunk) => transport.onData(chunk));
   }
   transport.attach(socket);
+  transport.writeDirectly();
   transport.sink = makeSink(transport);
   socket.resume();
 }
@@ -78,15 +83,19 @@ const nothing = Buffer.alloc(0);
 export class NetTransport implements Transport {
   sink: TransportSink | undefined;
   private socket: net.Socket | undefined;
+  private writer: HandleWriter | undefined;
   private code = '';
   private over = false;
   remoteAddress = '';
   remotePort = 0;
   localAddress = '';
   localPort = 0;
+  localLabel = ':0';
   private waiting = false;
   private readonly codeFor: (error: Error) => string;
+  private ended = false;
   private readonly onDrained: () => void;
+  private readonly onDirectlyDrained: () => void;
   readonly onRead: (length: number, buffer: Uint8Array) => boolean;
 
   /** `codeFor` names an error for `closed`. */
@@ -96,6 +105,9 @@ export class NetTransport implements Transport {
     this.onRead = (length, buffer) => {
       if (!this.over) this.sink?.data(buffer as Buffer, 0, length);
       return true;
+    };
+    this.onDirectlyDrained = () => {
+      if (!this.over) this.sink?.drain();
     };
     this.onDrained = () => {
       this.waiting = false;
@@ -117,8 +129,14 @@ export class NetTransport implements Transport {
     });
     socket.on('close', () => {
       this.over = true;
+      this.writer = undefined;
       this.sink?.closed(this.code);
     });
+  }
+
+  /** From here on writes pass by the stream layer, where that can be. Only for plain sockets that are connected. */
+  writeDirectly(): void {
+    if (this.socket !== undefined) this.writer = handleWriter(this.socket, this.onDirectlyDrained);
   }
 
   private readAddresses(socket: net.Socket): void {
@@ -126,6 +144,7 @@ export class NetTransport implements Transport {
     this.remotePort = socket.remotePort ?? 0;
     this.localAddress = socket.localAddress ?? '';
     this.localPort = socket.localPort ?? 0;
+    this.localLabel = `${this.localAddress}:${this.localPort}`;
   }
 
   onData(chunk: Buffer): void {
@@ -133,12 +152,14 @@ export class NetTransport implements Transport {
   }
 
   get pendingBytes(): number {
-    return this.socket?.writableLength ?? 0;
+    return this.writer === undefined ? (this.socket?.writableLength ?? 0) : this.writer.pendingBytes;
   }
 
   write(bytes: Buffer, start: number, end: number): boolean {
     const socket = this.socket;
-    if (socket === undefined || this.over || !socket.writable) return true;
+    if (socket === undefined || this.over) return true;
+    if (this.writer !== undefined) return this.ended || this.writer.write(bytes.subarray(start, end));
+    if (!socket.writable) return true;
     socket.write(bytes.subarray(start, end));
     if (socket.writableLength === 0) return true;
     // An empty write queues behind what is waiting: its end is the moment everything has gone.
@@ -155,6 +176,7 @@ export class NetTransport implements Transport {
     this.socket?.resume();
   }
   end(): void {
+    this.ended = true;
     this.socket?.end();
   }
   destroy(): void {

@@ -20,6 +20,8 @@ export interface Transport {
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
+  /** `address:port` of our end. */
+  readonly localLabel: string;
   /** Bytes accepted by `write` that the kernel has not taken. */
   readonly pendingBytes: number;
   /**

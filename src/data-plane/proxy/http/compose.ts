@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { equalsFolded, lowerBytes } from '#http/ascii.ts';
 import { field } from '#http/field.ts';
 import { connectionNames, type Head, teMayPass } from '#http/head.ts';
+import { putBytes, putText } from '#http/put.ts';
 import type { OutputArena } from '#http/transport.ts';
 import type { Exchange } from './exchange.ts';
 import { HeaderEdits } from './header-edits.ts';
@@ -229,13 +230,13 @@ function writeRequest(exchange: Exchange, arena: OutputArena, extra: number): nu
   const out = arena.bytes;
   let at = arena.base;
   if (path === undefined || request.method === 5) {
-    at += requestBytes.copy(out, at, request.methodStart, request.targetEnd);
+    at = putBytes(out, at, requestBytes, request.methodStart, request.targetEnd);
   } else {
-    at += requestBytes.copy(out, at, request.methodStart, request.methodEnd);
+    at = putBytes(out, at, requestBytes, request.methodStart, request.methodEnd);
     out[at++] = 32;
     at += out.latin1Write(path, at);
   }
-  at += httpVersion.copy(out, at);
+  at = putBytes(out, at, httpVersion, 0, httpVersion.length);
   return edits.write(out, at);
 }
 
@@ -275,10 +276,10 @@ export function composeResponse(
   else if (request.minorVersion === 0) edits.add(line.connection, keepAliveValue);
   arena.reserve(edits.size + 64 + extra + 32);
   const out = arena.bytes;
-  let at = arena.base + statusPrefix.copy(out, arena.base);
-  at += out.latin1Write(String(head.status), at);
+  let at = putBytes(out, arena.base, statusPrefix, 0, statusPrefix.length);
+  at = putText(out, at, String(head.status));
   out[at++] = 32;
-  at += bytes.copy(out, at, start + head.reasonStart, start + head.reasonEnd);
+  at = putBytes(out, at, bytes, start + head.reasonStart, start + head.reasonEnd);
   out[at++] = 13;
   out[at++] = 10;
   return edits.write(out, at);

@@ -180,7 +180,7 @@ export class Downstream implements TransportSink, DeadlineOwner {
   }
 
   /** The exchange is over. `close`: the response said so, or the connection cannot be trusted any more. */
-  exchangeDone(close: boolean): void {
+  exchangeDone(close: boolean, now = this.runtime.clock.monotonic()): void {
     this.exchange = undefined;
     if (this.state !== 'open') return;
     if (close) {
@@ -188,7 +188,7 @@ export class Downstream implements TransportSink, DeadlineOwner {
       return;
     }
     if (this.inData) return;
-    this.armIdle();
+    this.armIdle(now);
     if (this.held !== undefined) this.parseHeld();
     else this.resume();
   }
@@ -262,8 +262,8 @@ export class Downstream implements TransportSink, DeadlineOwner {
     this.finishConnection();
   }
 
-  private armIdle(): void {
-    if (this.chain.table.idleTimeoutMs > 0) this.runtime.deadlines.set(this.alarm, this.chain.table.idleTimeoutMs);
+  private armIdle(now = this.runtime.clock.monotonic()): void {
+    if (this.chain.table.idleTimeoutMs > 0) this.runtime.deadlines.set(this.alarm, this.chain.table.idleTimeoutMs, now);
   }
 
   private armHead(): void {

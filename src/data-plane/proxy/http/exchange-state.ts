@@ -1,6 +1,7 @@
 import { BodyReader } from '#http/body.ts';
 import { field } from '#http/field.ts';
 import { Head } from '#http/head.ts';
+import type { Transport } from '#http/transport.ts';
 import type { HeaderLine } from '../filter/cors.ts';
 import type { LoggedContext } from '../log/access-log.ts';
 import type { Runtime } from '../runtime.ts';
@@ -63,7 +64,8 @@ export class ExchangeState implements LoggedContext {
   protected endedAt = 0;
   protected readonly shownResponse: (string | undefined)[] = [];
   protected upstream: UpstreamConnection | undefined = undefined;
-  protected upstreamLocalAddress = '';
+  /** The connection of the last attempt, for its addresses. */
+  protected lastTransport: Transport | undefined = undefined;
   protected lastHost: ClusterHost | undefined = undefined;
 
   constructor(runtime: Runtime) {
@@ -93,7 +95,7 @@ export class ExchangeState implements LoggedContext {
     this.cluster = undefined;
     this.host = undefined;
     this.lastHost = undefined;
-    this.upstreamLocalAddress = '';
+    this.lastTransport = undefined;
     this.attempts = 0;
     this.status = 0;
     this.flags = 0;
@@ -104,7 +106,7 @@ export class ExchangeState implements LoggedContext {
     this.grpcStatus = -1;
     this.requestDoneAt = -1;
     this.firstByteAt = -1;
-    if (this.shownResponse.length > 0) this.shownResponse.length = 0;
+    for (let i = 0; i < this.shownResponse.length; i++) this.shownResponse[i] = undefined;
     if (this.requestBytes.length > retainedBytes) this.requestBytes = Buffer.allocUnsafeSlow(1024);
   }
 
@@ -178,8 +180,7 @@ export class ExchangeState implements LoggedContext {
     return (this.host ?? this.lastHost)?.label ?? '';
   }
   get upstreamLocal(): string {
-    const transport = this.upstream?.transport;
-    return transport === undefined ? this.upstreamLocalAddress : `${transport.localAddress}:${transport.localPort}`;
+    return (this.upstream?.transport ?? this.lastTransport)?.localLabel ?? '';
   }
   get clusterName(): string {
     return this.cluster?.table.name ?? '';
@@ -231,8 +232,10 @@ export class ExchangeState implements LoggedContext {
     return (this.host ?? this.lastHost)?.table.metadata[key] ?? '';
   }
   responseField(lower: string): string | undefined {
-    const at = this.chain?.loggedResponseFields.findIndex((wanted) => wanted.name === lower) ?? -1;
-    return at < 0 ? undefined : this.shownResponse[at];
+    const fields = this.chain?.loggedResponseFields;
+    if (fields === undefined) return undefined;
+    for (let i = 0; i < fields.length; i++) if (fields[i]?.name === lower) return this.shownResponse[i];
+    return undefined;
   }
 }
 

@@ -357,30 +357,30 @@ export class Exchange extends ExchangeState implements Waiter, DeadlineOwner {
     arena.sent(at, taken);
     if (!taken) this.connection?.pause();
     else if (!this.requestBody.done) this.connection?.resume();
-    if (this.requestBody.done) this.requestSent();
-    this.armIdle();
+    if (this.requestBody.done) this.requestSent(this.sentAt);
+    this.armIdle(this.sentAt);
   }
 
   /** The whole request has gone: the route's time begins. */
-  private requestSent(): void {
+  private requestSent(now: number): void {
     const forward = this.forward;
     if (forward === undefined) return;
     const perTry = forward.retry?.table.perTryTimeoutMs ?? 0;
     const longest = forward.table.maxStreamDurationMs;
-    if (longest > 0 && this.streamAlarm.list === undefined) this.runtime.deadlines.set(this.streamAlarm, longest);
+    if (longest > 0 && this.streamAlarm.list === undefined) this.runtime.deadlines.set(this.streamAlarm, longest, now);
     if (forward.table.timeoutMs > 0 && this.totalAlarm.list === undefined)
-      this.runtime.deadlines.set(this.totalAlarm, forward.table.timeoutMs);
-    if (perTry > 0) this.runtime.deadlines.set(this.tryAlarm, perTry);
+      this.runtime.deadlines.set(this.totalAlarm, forward.table.timeoutMs, now);
+    if (perTry > 0) this.runtime.deadlines.set(this.tryAlarm, perTry, now);
     if (forward.mirrors.length > 0 && this.attempts === 1)
       mirror(this, forward.mirrors, this.keeping ? this.kept?.subarray(0, this.keptLength) : undefined);
   }
 
-  private armIdle(): void {
+  private armIdle(now = this.runtime.clock.monotonic()): void {
     const idle =
       this.forward === undefined || this.forward.table.idleTimeoutMs < 0
         ? (this.chain?.table.streamIdleTimeoutMs ?? 0)
         : this.forward.table.idleTimeoutMs;
-    if (idle > 0) this.runtime.deadlines.set(this.idleAlarm, idle);
+    if (idle > 0) this.runtime.deadlines.set(this.idleAlarm, idle, now);
   }
 
   /** More of the request from the client; returns how far it belongs to this request. */
@@ -409,7 +409,7 @@ export class Exchange extends ExchangeState implements Waiter, DeadlineOwner {
     if (this.keeping) this.keep(bytes, start, stop);
     if (this.upstream !== undefined) {
       this.toUpstream(bytes, start, stop);
-      if (this.requestBody.done) this.requestSent();
+      if (this.requestBody.done) this.requestSent(this.requestDoneAt);
     }
     return stop;
   }
@@ -496,11 +496,19 @@ export class Exchange extends ExchangeState implements Waiter, DeadlineOwner {
       this.fromTunnel(bytes, start, end);
       return;
     }
-    if (this.idleAlarm.list !== undefined) this.armIdle();
     if (this.answered) {
+      if (this.idleAlarm.list !== undefined) this.armIdle();
       this.relay(bytes, start, end);
       return;
     }
+    const serial = this.serial;
+    const now = this.runtime.clock.monotonic();
+    this.responseHead(bytes, start, end, now);
+    // Most responses are over by now.
+    if (this.serial === serial && this.idleAlarm.list !== undefined) this.armIdle(now);
+  }
+
+  private responseHead(bytes: Buffer, start: number, end: number, now: number): void {
     let from = bytes;
     let at = start;
     let stop = end;
@@ -510,7 +518,6 @@ export class Exchange extends ExchangeState implements Waiter, DeadlineOwner {
       at = 0;
       stop = from.length;
     }
-    const serial = this.serial;
     while (at < stop) {
       const length = scanResponse(upstreamHead, from, at, stop, responseLimits);
       if (length === incomplete) {
@@ -526,7 +533,7 @@ export class Exchange extends ExchangeState implements Waiter, DeadlineOwner {
         at += length;
         continue;
       }
-      this.firstByteAt = this.runtime.clock.monotonic();
+      this.firstByteAt = now;
       if (upstreamHead.status === 101) {
         this.upgraded(from, at, length, stop);
         return;
@@ -534,7 +541,6 @@ export class Exchange extends ExchangeState implements Waiter, DeadlineOwner {
       this.respond(from, at, at + length, stop);
       return;
     }
-    if (this.serial === serial && at < stop) this.protocolError();
   }
 
   /** 100, 102 and 103 go on to the client when it can understand them; other interim answers end here. */
@@ -770,7 +776,7 @@ export class Exchange extends ExchangeState implements Waiter, DeadlineOwner {
     this.leaveHost();
     this.upstream = undefined;
     if (upstream === undefined) return;
-    if (this.upstreamLocalAddress === '') this.upstreamLocalAddress = `${upstream.transport.localAddress}:${upstream.transport.localPort}`;
+    this.lastTransport = upstream.transport;
     if (reusable) {
       upstream.transport.resume();
       upstream.release(true);
@@ -1014,13 +1020,13 @@ export class Exchange extends ExchangeState implements Waiter, DeadlineOwner {
   private finish(): void {
     const connection = this.connection;
     const closing = this.closing;
-    this.end();
-    connection?.exchangeDone(closing);
+    const endedAt = this.end();
+    connection?.exchangeDone(closing, endedAt);
   }
 
-  /** Accounts for the request and makes the object ready for another. */
-  private end(): void {
-    const { deadlines, counters } = this.runtime;
+  /** Accounts for the request and makes the object ready for another; returns when the request ended. */
+  private end(): number {
+    const { deadlines, counters, clock } = this.runtime;
     if (this.totalAlarm.list !== undefined) deadlines.clear(this.totalAlarm);
     if (this.tryAlarm.list !== undefined) deadlines.clear(this.tryAlarm);
     if (this.idleAlarm.list !== undefined) deadlines.clear(this.idleAlarm);
@@ -1030,9 +1036,11 @@ export class Exchange extends ExchangeState implements Waiter, DeadlineOwner {
     this.leaveHost();
     if (this.activeFault !== undefined) this.activeFault.active--;
     if (this.counted) counters.downstreamRequestsActive--;
-    this.endedAt = this.runtime.clock.monotonic();
+    const endedAt = clock.monotonic();
+    this.endedAt = endedAt;
     this.account();
     this.giveBack();
+    return endedAt;
   }
 
   /** Puts the object back unused or after its request. */

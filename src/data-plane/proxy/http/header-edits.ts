@@ -1,5 +1,6 @@
 import { equalsFolded, lowerBytes } from '#http/ascii.ts';
 import type { Head } from '#http/head.ts';
+import { putBytes, putText } from '#http/put.ts';
 import type { HeaderOperation, HeaderOperations } from '../table.ts';
 import type { FormatContext } from './format.ts';
 import { type Formatter, formatterFor } from './format.ts';
@@ -60,7 +61,7 @@ export class HeaderEdits {
     this.start = start;
     this.added = 0;
     if (this.drops.length < head.count) this.drops = new Uint8Array(head.ids.length);
-    else this.drops.fill(0, 0, head.count);
+    else for (let i = 0; i < head.count; i++) this.drops[i] = 0;
   }
 
   /** Nothing came in: only added lines will go out. */
@@ -149,18 +150,18 @@ export class HeaderEdits {
       for (let i = 0; i < head.count; i++) {
         if (this.drops[i] === 0) continue;
         const lineStart = head.nameStart(i);
-        if (lineStart > runStart) to += this.bytes.copy(out, to, this.start + runStart, this.start + lineStart);
+        if (lineStart > runStart) to = putBytes(out, to, this.bytes, this.start + runStart, this.start + lineStart);
         runStart = head.lineEnd(i);
       }
       const stop = head.length - 2;
-      if (stop > runStart) to += this.bytes.copy(out, to, this.start + runStart, this.start + stop);
+      if (stop > runStart) to = putBytes(out, to, this.bytes, this.start + runStart, this.start + stop);
     }
     for (let i = 0; i < this.added; i++) {
       const prefix = this.prefixes[i];
       const value = this.values[i];
       if (prefix === undefined || value === undefined) continue;
-      to += prefix.copy(out, to);
-      to += typeof value === 'string' ? out.latin1Write(value, to) : value.copy(out, to);
+      to = putBytes(out, to, prefix, 0, prefix.length);
+      to = typeof value === 'string' ? putText(out, to, value) : putBytes(out, to, value, 0, value.length);
       out[to++] = 13;
       out[to++] = 10;
     }

@@ -18,7 +18,7 @@ export class RouteIndex {
   private readonly always: number[] = [];
   private readonly root: Node = { next: new Map(), ends: [] };
   private readonly indexed: boolean;
-  private readonly found: number[] = [];
+  private found: number[] = [];
 
   constructor(rules: readonly PathRule[]) {
     this.all = rules.map((_, index) => index);
@@ -33,8 +33,9 @@ export class RouteIndex {
   /** Positions of the routes to try, ascending. Valid until the next call. */
   candidates(path: string, queryAt: number): readonly number[] {
     if (!this.indexed) return this.all;
-    const found = this.found;
-    found.length = 0;
+    let found = this.found;
+    // Cutting an array short costs more than a new one.
+    if (found.length > 0) found = this.found = [];
     let node: Node | undefined = this.root;
     for (let i = 0; i < queryAt && node !== undefined; i++) {
       node = node.next.get(path.charCodeAt(i));

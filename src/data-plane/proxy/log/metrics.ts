@@ -52,6 +52,9 @@ export class RequestMetrics {
   private readonly labels = new Map<number, Labels>();
   private readonly upstreams = new Names();
   private readonly peers = new Names();
+  /** Requests of one kind often follow each other. */
+  private lastKey = -1;
+  private lastRow: Float64Array = new Float64Array(0);
 
   /** Number of an upstream: its cluster and the workload behind the endpoint. Keep it; making it costs a look-up by text. */
   upstreamId(cluster: string, workload: string): number {
@@ -110,8 +113,13 @@ export class RequestMetrics {
       ((((upstream * 4096 + peer) * 1024 + code) * 32 + (grpcStatus + 1)) * 2 + (outbound ? 1 : 0)) * 2 +
       (kind === 'tcp' ? 1 : 0) +
       flagIndex(flags) * 2 ** 41;
+    if (key === this.lastKey) return this.lastRow;
     const known = this.rows.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      this.lastKey = key;
+      this.lastRow = known;
+      return known;
+    }
     if (this.rows.size >= maxRows && upstream !== 1) return this.row(kind, outbound, 1, 1, code - (code % 100), 0, -1);
     const row = new Float64Array(width);
     this.rows.set(key, row);
