@@ -119,7 +119,7 @@ async function compose(options: ControlPlaneOptions, stateDir: string, stack: As
   writePrivateFile(kubeconfig, api.kubeconfig());
   onStep(`API server on ${api.url}`);
 
-  const { config, meshState } = await startConfig(settings, api, signal);
+  const { config, meshState } = await startConfig(settings, api, signal, options.signal);
   onStep(`configuration read: ${meshState.current().services.length} services, ${config.problems().length} problems`);
 
   for (const problem of config.problems()) if (isAboutMeshConfig(problem)) options.onProblem?.(problem);
@@ -179,6 +179,7 @@ async function startConfig(
   settings: Settings,
   api: ApiServer,
   signal: AbortSignal,
+  interrupted?: AbortSignal,
 ): Promise<{ readonly config: Config; readonly meshState: MeshState }> {
   const log = logger('config');
   const sources: Source[] = [storeSource(api.store, kinds)];
@@ -194,9 +195,15 @@ async function startConfig(
   });
   meshConfig.follow(config.collection(configMapKind), (mesh) => meshState.setMesh(mesh));
   const failed = config.run(signal);
-  await Promise.race([config.synced, failed]);
+  // An API server elsewhere may be away for as long as it likes: then the wait ends by Ctrl-C.
+  await Promise.race([config.synced, failed, ...(interrupted ? [abortOf(interrupted)] : [])]);
+  interrupted?.throwIfAborted();
   detach(failed, (message) => log.error('a configuration source has ended', { error: message }));
   return { config, meshState };
+}
+
+function abortOf(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => (signal.aborted ? done() : signal.addEventListener('abort', () => done(), { once: true })));
 }
 
 /** The objects of an API server that runs elsewhere. Its kinds are listed and watched until the signal aborts. */
