@@ -53,6 +53,8 @@ describe('the page', () => {
     await page.waitForSelector('dialog:has-text("Keyboard shortcuts")');
     await page.keyboard.press('Escape');
     await page.waitForSelector('dialog', { state: 'detached' });
+    await page.reload();
+    await page.waitForSelector('h1:text-is("Now")');
     await page.keyboard.press('Tab');
     assert.equal(await focused(page), 'Skip to content');
   });
@@ -189,6 +191,7 @@ describe('the page', () => {
       await page.fill('label:has-text("Headers") input', 'end-user=jason');
       await page.keyboard.press('Enter');
       await page.waitForSelector('.explain-answer:has-text("has prefix /")');
+      await page.waitForSelector('.explain-answer td[title^="outbound|"]:has-text("subset v1, port 9080")');
       assert.match(page.url(), /headers=end-user%3Djason/);
       assert.match(
         (await page.locator('p.command-line code').textContent()) ?? '',
@@ -226,6 +229,18 @@ describe('the page', () => {
     await page.locator('th button:has-text("Req/s")').press('Enter');
     await page.waitForSelector('th[aria-sort=ascending]');
     assert.match((await page.locator('tbody tr').first().textContent()) ?? '', /ratings/);
+    const copied = async (label: string) => {
+      await page.locator(`[aria-label="${label}"]`).press('Enter');
+      await page.waitForSelector('[aria-label="Copied"]');
+      return page.evaluate<string>('navigator.clipboard.readText()');
+    };
+    assert.match(
+      await copied('Copy as CSV'),
+      /^health,name,namespace,ports,endpoints,rps,errors,p50,p99\r\nbad,ratings,default,9080\/http,1\/1,[\d.]+,0\.1\d*,/,
+    );
+    await page.waitForSelector('[aria-label="Copied"]', { state: 'detached' });
+    const rows: unknown = JSON.parse(await copied('Copy as JSON'));
+    assert.ok(Array.isArray(rows) && rows.length === 4 && typeof rows[0].rps === 'number' && rows[0].name === 'ratings');
     await page.fill('[aria-label="Filter services"]', 'rev');
     await page.waitForFunction("document.querySelectorAll('tbody tr').length === 1");
     assert.match(page.url(), /sort=rps%3Aup&q=rev/);

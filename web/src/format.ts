@@ -42,3 +42,19 @@ export function clockTime(atMs: number): string {
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }
+
+/**
+ * A name of Envoy's clusters in words: `outbound|9080|v1|reviews.default.svc.cluster.local` is `reviews.default subset v1,
+ * port 9080`. Other names stay as they are.
+ */
+export function clusterWords(name: string): string {
+  const [direction, port, subset, host, ...more] = name.split('|');
+  if (!host || more.length || !port || (direction !== 'outbound' && direction !== 'inbound')) return name;
+  const service = host.replace(/\.svc\.cluster\.local$/, '');
+  return `${direction === 'inbound' ? 'inbound ' : ''}${service}${subset ? ` subset ${subset}` : ''}, port ${port}`;
+}
+
+/** The same for every such name inside a sentence. */
+export function withClusterWords(text: string): string {
+  return text.replace(/\b(?:out|in)bound\|\d*\|[^|\s"']*\|[\w.*-]*\w/g, clusterWords);
+}

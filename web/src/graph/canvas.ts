@@ -44,6 +44,8 @@ const real = 'node[kind != "box"]';
 /** Above this many nodes a new layout jumps instead of moving. */
 const animateUpTo = 300;
 const moveMs = 240;
+/** Where an edge keeps its numbers: unlike data, what is kept there makes no style be computed. */
+const sumKey = '_numbers';
 const largestFit = 1.25;
 
 export function createCanvas(container: HTMLElement, events: CanvasEvents, numbers: NumbersById): GraphCanvas {
@@ -115,7 +117,10 @@ export function createCanvas(container: HTMLElement, events: CanvasEvents, numbe
     update() {
       cy.batch(() => {
         for (const edge of drawing.edges) {
-          setChanged(cy.getElementById(edge.id), { ...edgeLooks(sumOf(edge.members, numbers.edge), labels) });
+          const sum = sumOf(edge.members, numbers.edge);
+          const element = cy.getElementById(edge.id);
+          setChanged(element, { ...edgeLooks(sum, labels) });
+          element.scratch(sumKey, sum);
         }
         for (const node of drawing.nodes) {
           setChanged(cy.getElementById(node.id), { size: nodeSize(node.label, sumOf(node.members, numbers.node)) });
@@ -226,7 +231,7 @@ function draw(cy: Core, { nodes, edges, boxes }: Drawing, filling: Filling): voi
     .remove();
   const put = (definition: ElementDefinition) => {
     const held = cy.getElementById(definition.data.id ?? '');
-    if (held.length) held.data(definition.data);
+    if (held.length) held.data(definition.data).scratch(definition.scratch ?? {});
     else cy.add(definition);
   };
   for (const box of boxes) put({ group: 'nodes', data: { id: boxId(box), kind: 'box', label: box } });
@@ -248,41 +253,39 @@ function nodeElement({ id, kind, health, label, box, members }: DrawnNode, { num
 }
 
 function edgeElement({ id, source, target, mtls, members }: DrawnEdge, { labels, numbers }: Filling): ElementDefinition {
-  return { group: 'edges', data: { id, source, target, mtls: mtls ? 1 : 0, ...edgeLooks(sumOf(members, numbers.edge), labels) } };
+  const sum = sumOf(members, numbers.edge);
+  return { group: 'edges', data: { id, source, target, mtls: mtls ? 1 : 0, ...edgeLooks(sum, labels) }, scratch: { [sumKey]: sum } };
 }
 
 /** Styles are computed anew for what is set, so only what differs is set. */
 function setChanged(element: ReturnType<Core['getElementById']>, next: Readonly<Record<string, unknown>>): void {
   if (!element.length) return;
-  for (const [name, value] of Object.entries(next)) if (element.data(name) !== value) element.data(name, value);
+  const changed = Object.entries(next).filter(([name, value]) => element.data(name) !== value);
+  if (changed.length) element.data(Object.fromEntries(changed));
 }
 
-/** Edges with requests, as they lie now. Measured again after something moved or changed, at most twice a second. */
+/** Edges with requests, as they lie now: read once a second, and soon after something moved. */
 function streamsOf(cy: Core): () => readonly Stream[] {
   let held: readonly Stream[] = [];
   let readAt = 0;
   let dirty = true;
-  cy.on('position data add remove', () => {
+  cy.on('position add remove', () => {
     dirty = true;
   });
   return () => {
     const now = performance.now();
-    if (!dirty || now - readAt < 500) return held;
+    if (now - readAt < (dirty ? 200 : 1000)) return held;
     [dirty, readAt] = [false, now];
     held = cy
       .edges()
       .toArray()
-      .filter((edge) => edge.data('rps') > 0 && edge.source().id() !== edge.target().id())
-      .map((edge) => ({
-        id: edge.id(),
-        ...lineOf(edge),
-        rps: Number(edge.data('rps')),
-        errors: Number(edge.data('errors')),
-        covered: String(edge.data('label')).length * 2.9,
-      }));
+      .filter((edge) => sumOn(edge).rps > 0 && edge.source().id() !== edge.target().id())
+      .map((edge) => ({ id: edge.id(), ...lineOf(edge), ...sumOn(edge), covered: String(edge.data('label')).length * 2.9 }));
     return held;
   };
 }
+
+const sumOn = (edge: EdgeSingular): Numbers => edge.scratch(sumKey);
 
 function lineOf(edge: EdgeSingular): Pick<Stream, 'from' | 'middle' | 'to'> {
   return { from: { ...edge.sourceEndpoint() }, middle: { ...edge.midpoint() }, to: { ...edge.targetEndpoint() } };

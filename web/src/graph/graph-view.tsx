@@ -175,6 +175,7 @@ function EdgeTable({ edges }: { readonly edges: readonly GraphEdge[] }) {
     right: true,
     cell: (edge: GraphEdge) => <LiveNumber id={edge.id} quantity={quantity} />,
     sort: (edge: GraphEdge) => numbersOf(edge.id)[quantity] ?? 0,
+    value: (edge: GraphEdge) => numbersOf(edge.id)[quantity],
   });
   return (
     <Table<GraphEdge>
@@ -185,7 +186,7 @@ function EdgeTable({ edges }: { readonly edges: readonly GraphEdge[] }) {
       columns={[
         { key: 'source', title: 'From', wide: true, cell: (edge) => <NodeLink id={edge.source} />, sort: (edge) => edge.source },
         { key: 'target', title: 'To', wide: true, cell: (edge) => <NodeLink id={edge.target} />, sort: (edge) => edge.target },
-        { key: 'mtls', title: 'mTLS', cell: (edge) => (edge.mtls ? 'yes' : 'no') },
+        { key: 'mtls', title: 'mTLS', cell: (edge) => (edge.mtls ? 'yes' : 'no'), value: (edge) => (edge.mtls ? 'yes' : 'no') },
         number('rps', 'Req/s'),
         number('errors', 'Failed'),
         number('p50', 'p50'),

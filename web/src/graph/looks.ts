@@ -9,8 +9,6 @@ export interface EdgeLooks {
   readonly label: string;
   readonly width: number;
   readonly tone: 'idle' | 'ok' | 'warn' | 'bad';
-  readonly rps: number;
-  readonly errors: number;
 }
 
 /** Room for the name, and more with the rate on a logarithmic scale. */
@@ -38,8 +36,6 @@ export function edgeLooks(numbers: Numbers, labels: readonly EdgeLabel[]): EdgeL
     label: idle ? '' : said.filter(Boolean).join('  '),
     width: idle ? 1 : Math.round((1.2 + Math.min(4, Math.log10(1 + rps) * 1.6)) * 10) / 10,
     tone,
-    rps,
-    errors,
   };
 }
 

@@ -14,10 +14,10 @@ export interface Overlay {
   destroy(): void;
 }
 
-const everyMs = 50;
+const everyMs = 80;
 
 /**
- * Dots that run along the edges, on a canvas of its own above the drawing, which so need not be painted again. Twenty
+ * Dots that run along the edges, on a canvas of its own above the drawing, which so need not be painted again. Twelve
  * times a second; not at all while the page is hidden or nothing flows. Failed requests are red diamonds.
  */
 export function createOverlay(frame: HTMLElement, streams: () => readonly Stream[], lens: () => Lens): Overlay {

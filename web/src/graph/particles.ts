@@ -21,7 +21,9 @@ export interface Dot extends Point {
 const unitsPerSecond = 70;
 /** At most about this many dots at once, and this many in a second on one edge. */
 const mostDots = 160;
-const mostPerSecond = 3;
+const mostPerSecond = 6;
+/** An edge that fails shows at least this share of failed dots, else few would be seen. */
+const leastFailed = 0.25;
 
 /** How many requests one dot stands for: 1, 2, 5, 10, 20, ..., so that the screen is never flooded. */
 export function requestsPerDot(streams: readonly Stream[]): number {
@@ -45,12 +47,13 @@ export class Flow {
       if (perSecond <= 0) continue;
       const sent = (this.#sent.get(stream.id) ?? startOf(stream.id)) + perSecond * seconds;
       this.#sent.set(stream.id, sent);
+      const failing = stream.errors >= 0.01 ? Math.max(stream.errors, leastFailed) : 0;
       const travel = lengthOf(stream) / unitsPerSecond;
       for (let number = Math.floor(sent); number >= 0; number--) {
         const part = (sent - number) / perSecond / travel;
         if (part > 1) break;
         if (Math.abs(part - 0.5) * lengthOf(stream) < stream.covered) continue;
-        dots.push({ ...pointOn(stream, part), failed: fraction(number * 0.618034) < stream.errors });
+        dots.push({ ...pointOn(stream, part), failed: fraction(number * 0.618034) < failing });
       }
     }
     return dots;

@@ -53,10 +53,22 @@ export function ConfigPage({ kind = firstKind }: { readonly kind?: string }) {
                 </Empty>
               }
               columns={[
-                { key: 'state', title: 'State', cell: (row) => <Problems row={row} />, sort: (row) => row.errors * 1000 + row.warnings },
+                {
+                  key: 'state',
+                  title: 'State',
+                  cell: (row) => <Problems row={row} />,
+                  sort: (row) => row.errors * 1000 + row.warnings,
+                  value: (row) => (row.errors ? 'error' : row.warnings ? 'warning' : 'valid'),
+                },
                 { key: 'name', title: 'Name', cell: (row) => <ObjectLink object={row.ref} short />, sort: (row) => row.ref.name },
                 { key: 'namespace', title: 'Namespace', cell: (row) => row.ref.namespace, sort: (row) => row.ref.namespace },
-                { key: 'summary', title: 'What', wide: true, cell: (row) => <span className="mono">{row.summary}</span> },
+                {
+                  key: 'summary',
+                  title: 'What',
+                  wide: true,
+                  cell: (row) => <span className="mono">{row.summary}</span>,
+                  value: (row) => row.summary,
+                },
                 {
                   key: 'generation',
                   title: 'Generation',
@@ -70,6 +82,7 @@ export function ConfigPage({ kind = firstKind }: { readonly kind?: string }) {
                   right: true,
                   cell: (row) => <span className="number muted">{row.createdAt ? age(Date.parse(row.createdAt)) : '–'}</span>,
                   sort: (row) => -Date.parse(row.createdAt),
+                  value: (row) => row.createdAt,
                 },
               ]}
             />

@@ -1,5 +1,6 @@
 import { type FormEvent, useState } from 'react';
 import type { ApiError, ExplainAnswer } from '#server/api.ts';
+import { clusterWords, withClusterWords } from '../format.ts';
 import { errorOf, request } from '../state/api.ts';
 import { setParams, usePlace } from '../state/location.ts';
 import { Button } from '../ui/button.tsx';
@@ -73,7 +74,7 @@ export function Explain({ from }: { readonly from: string }) {
         <section aria-label="Answer" className="explain-answer">
           <h3>
             <Status tone={answer.outcome === 'refused' ? 'bad' : answer.outcome === 'answered' ? 'info' : 'ok'}>{answer.outcome}</Status>{' '}
-            {answer.summary}
+            <span title={answer.summary}>{withClusterWords(answer.summary)}</span>
           </h3>
           <ol>
             {answer.steps.map((step) => {
@@ -84,7 +85,11 @@ export function Explain({ from }: { readonly from: string }) {
                     {word}
                   </Status>
                   <span>
-                    {step.what} <b className="mono">{step.name}</b>: {step.reason}
+                    {step.what}{' '}
+                    <b className="mono" title={step.name}>
+                      {clusterWords(step.name)}
+                    </b>
+                    : <span title={step.reason}>{withClusterWords(step.reason)}</span>
                     {step.origin && (
                       <span className="origin">
                         <OriginLink origin={step.origin} />
@@ -110,7 +115,9 @@ export function Explain({ from }: { readonly from: string }) {
                 {answer.destinations.map((destination) => (
                   <tr key={destination.cluster}>
                     <td className="right number">{destination.weightPercent} %</td>
-                    <td className="mono">{destination.cluster}</td>
+                    <td className="mono" title={destination.cluster}>
+                      {clusterWords(destination.cluster)}
+                    </td>
                     <td className="mono">{destination.endpoints.join(', ')}</td>
                   </tr>
                 ))}

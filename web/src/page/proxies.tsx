@@ -37,7 +37,13 @@ export function ProxiesPage() {
               </Empty>
             }
             columns={[
-              { key: 'state', title: 'State', cell: (row) => <SyncStatus state={row.state} />, sort: (row) => rank[row.state] },
+              {
+                key: 'state',
+                title: 'State',
+                cell: (row) => <SyncStatus state={row.state} />,
+                sort: (row) => rank[row.state],
+                value: (row) => row.state,
+              },
               {
                 key: 'workload',
                 title: 'Workload',
@@ -55,6 +61,7 @@ export function ProxiesPage() {
               ...['CDS', 'EDS', 'LDS', 'RDS'].map((type) => ({
                 key: type,
                 title: type,
+                value: (row: ProxyRow) => row.types.find((candidate) => candidate.name === type)?.state ?? null,
                 cell: (row: ProxyRow) => {
                   const found = row.types.find((candidate) => candidate.name === type);
                   return found ? <SyncStatus state={found.state} /> : <span className="muted">–</span>;
@@ -73,6 +80,7 @@ export function ProxiesPage() {
                 right: true,
                 cell: (row) => <span className="number muted">{age(row.connectedAt)}</span>,
                 sort: (row) => -row.connectedAt,
+                value: (row) => new Date(row.connectedAt).toISOString(),
               },
             ]}
           />
@@ -190,8 +198,13 @@ function Section({ id, section }: { readonly id: string; readonly section: strin
                     ),
                     sort: (row) => row.name,
                   },
-                  { key: 'summary', title: 'What', wide: true, cell: (row) => row.summary },
-                  { key: 'origin', title: 'Origin', cell: (row) => <Origins item={row} /> },
+                  { key: 'summary', title: 'What', wide: true, cell: (row) => row.summary, value: (row) => row.summary },
+                  {
+                    key: 'origin',
+                    title: 'Origin',
+                    cell: (row) => <Origins item={row} />,
+                    value: (row) => row.origins.map((origin) => origin.text).join('; '),
+                  },
                 ]}
               />
             </div>

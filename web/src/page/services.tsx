@@ -40,6 +40,7 @@ export function ServicesPage() {
                 title: 'Health',
                 cell: (row) => <HealthStatus health={row.health} />,
                 sort: (row) => ({ bad: 4, warn: 3, unknown: 2, ok: 1, idle: 0 })[row.health],
+                value: (row) => row.health,
               },
               { key: 'name', title: 'Service', wide: true, cell: (row) => <NodeLink id={row.id} />, sort: (row) => row.name },
               { key: 'namespace', title: 'Namespace', cell: (row) => row.namespace, sort: (row) => row.namespace },
@@ -47,6 +48,7 @@ export function ServicesPage() {
                 key: 'ports',
                 title: 'Ports',
                 cell: (row) => <span className="mono">{row.ports.map((port) => `${port.number}/${port.protocol}`).join(' ')}</span>,
+                value: (row) => row.ports.map((port) => `${port.number}/${port.protocol}`).join(' '),
               },
               {
                 key: 'endpoints',
@@ -56,6 +58,7 @@ export function ServicesPage() {
                   <span className={row.endpoints > row.healthy ? 'number bad' : 'number'}>{`${row.healthy}/${row.endpoints}`}</span>
                 ),
                 sort: (row) => row.endpoints,
+                value: (row) => `${row.healthy}/${row.endpoints}`,
               },
               {
                 key: 'rps',
@@ -77,6 +80,7 @@ export function ServicesPage() {
                 right: true,
                 cell: (row) => <LiveNumber id={row.id} quantity="p50" />,
                 sort: (row) => numbersOf(row.id).p50 ?? 0,
+                value: (row) => numbersOf(row.id).p50,
               },
               {
                 key: 'p99',
@@ -84,6 +88,7 @@ export function ServicesPage() {
                 right: true,
                 cell: (row) => <LiveNumber id={row.id} quantity="p99" />,
                 sort: (row) => numbersOf(row.id).p99 ?? 0,
+                value: (row) => numbersOf(row.id).p99,
               },
             ]}
           />

@@ -42,11 +42,17 @@ export function WorkloadsPage() {
                 title: 'Health',
                 cell: (row) => <HealthStatus health={row.health} />,
                 sort: (row) => ({ bad: 4, warn: 3, unknown: 2, ok: 1, idle: 0 })[row.health],
+                value: (row) => row.health,
               },
               { key: 'name', title: 'Workload', wide: true, cell: (row) => <NodeLink id={row.id} />, sort: (row) => row.name },
               { key: 'version', title: 'Version', cell: (row) => row.version || '–', sort: (row) => row.version },
               { key: 'namespace', title: 'Namespace', cell: (row) => row.namespace, sort: (row) => row.namespace },
-              { key: 'address', title: 'Address', cell: (row) => <span className="mono">{row.addresses.join(' ')}</span> },
+              {
+                key: 'address',
+                title: 'Address',
+                cell: (row) => <span className="mono">{row.addresses.join(' ')}</span>,
+                value: (row) => row.addresses.join(' '),
+              },
               {
                 key: 'rps',
                 title: 'In req/s',
@@ -67,6 +73,7 @@ export function WorkloadsPage() {
                 right: true,
                 cell: (row) => <LiveNumber id={row.id} quantity="p95" />,
                 sort: (row) => numbersOf(row.id).p95 ?? 0,
+                value: (row) => numbersOf(row.id).p95,
               },
               {
                 key: 'out',

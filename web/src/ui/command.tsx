@@ -21,6 +21,23 @@ export function Copy({ text, label = 'Copy' }: { readonly text: string; readonly
   );
 }
 
+/** A small button that copies what `text` gives at that moment, and says so. */
+export function CopyLater({ label, text, children }: { readonly label: string; readonly text: () => string; readonly children: string }) {
+  const [done, setDone] = useState(false);
+  const copy = () => {
+    void navigator.clipboard.writeText(text()).then(() => {
+      setDone(true);
+      setTimeout(() => setDone(false), 1500);
+    });
+  };
+  return (
+    <button type="button" className="button quiet small" onClick={copy} aria-label={done ? 'Copied' : label} title={label}>
+      <Icon name={done ? 'ok' : 'copy'} size={12} />
+      {children}
+    </button>
+  );
+}
+
 /** Shows the command lines that give what the view gives. */
 export function Commands({ lines }: { readonly lines: readonly string[] }) {
   const id = useId();

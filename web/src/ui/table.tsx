@@ -1,5 +1,7 @@
 import { type ReactNode, useEffect, useMemo, useRef, useState } from 'react';
 import { setParams, usePlace } from '../state/location.ts';
+import { CopyLater } from './command.tsx';
+import { csvOf } from './csv.ts';
 import { Icon } from './icon.tsx';
 
 export interface Column<Row> {
@@ -8,6 +10,8 @@ export interface Column<Row> {
   readonly cell: (row: Row) => ReactNode;
   /** What the column sorts by; without it the column does not sort. Numbers go from large to small first. */
   readonly sort?: (row: Row) => string | number;
+  /** What is copied, as data; `sort` when not given. A table is offered for copying when all its columns have one. */
+  readonly value?: (row: Row) => string | number | null;
   readonly right?: boolean;
   /** Takes the space that is left and cuts long text. */
   readonly wide?: boolean;
@@ -41,6 +45,7 @@ export function Table<Row>({ name, rows, rowKey, columns, empty }: TableProps<Ro
   const toggle = (key: string) => setParams({ sort: key === sortKey && direction !== 'up' ? `${key}:up` : `${key}:down` });
   return (
     <div className="table-frame">
+      {rows.length > 1 && columns.every((candidate) => candidate.value ?? candidate.sort) && <CopyRows rows={order} columns={columns} />}
       <table aria-label={name} aria-rowcount={order.length + 1}>
         <thead>
           <tr>
@@ -77,6 +82,32 @@ export function Table<Row>({ name, rows, rowKey, columns, empty }: TableProps<Ro
           {last < order.length && <tr className="spare" style={{ height: (order.length - last) * rowHeight }} />}
         </tbody>
       </table>
+    </div>
+  );
+}
+
+/** Copies all rows in the order shown, with the numbers of this moment. */
+function CopyRows<Row>({ rows, columns }: { readonly rows: readonly Row[]; readonly columns: readonly Column<Row>[] }) {
+  const values = () =>
+    rows.map((row) =>
+      Object.fromEntries(columns.map(({ key, value, sort }) => [key, value?.(row) ?? (value ? null : (sort?.(row) ?? null))])),
+    );
+  return (
+    <div className="table-copy">
+      <CopyLater
+        label="Copy as CSV"
+        text={() =>
+          csvOf(
+            columns.map(({ key }) => key),
+            values(),
+          )
+        }
+      >
+        CSV
+      </CopyLater>
+      <CopyLater label="Copy as JSON" text={() => JSON.stringify(values(), null, 2)}>
+        JSON
+      </CopyLater>
     </div>
   );
 }
