@@ -37,7 +37,8 @@ export function crdFor(kind: KindDefinition): Json {
         served: true,
         storage: i === 0,
         ...(kind.hasStatus ? { subresources: { status: {} } } : {}),
-        additionalPrinterColumns: kind.printerColumns,
+        // Servers drop a priority of 0: written, every `kubectl apply` would find a difference.
+        additionalPrinterColumns: kind.printerColumns.map(({ priority, ...column }) => ({ ...column, ...(priority ? { priority } : {}) })),
         schema: { openAPIV3Schema: schemaOf(i === 0) },
       })),
     },
