@@ -103,6 +103,7 @@ function traitsOf(proxy: MeshProxy): ProxyTraits {
 
 interface Asked {
   readonly rules: readonly Rule[];
+  readonly mesh: MeshConfig;
   readonly byNamespace: Map<string, readonly string[]>;
 }
 
@@ -111,8 +112,8 @@ const askedBy = new WeakMap<readonly Route[], Asked>();
 /** Names of the labels by which some visible object tells the proxies of this namespace apart. */
 function askedLabels(snapshot: MeshSnapshot, namespace: string): readonly string[] {
   let asked = askedBy.get(snapshot.virtualServices);
-  if (!asked || asked.rules !== snapshot.destinationRules) {
-    asked = { rules: snapshot.destinationRules, byNamespace: new Map() };
+  if (!asked || asked.rules !== snapshot.destinationRules || asked.mesh !== snapshot.mesh) {
+    asked = { rules: snapshot.destinationRules, mesh: snapshot.mesh, byNamespace: new Map() };
     askedBy.set(snapshot.virtualServices, asked);
   }
   let names = asked.byNamespace.get(namespace);
@@ -123,21 +124,22 @@ function askedLabels(snapshot: MeshSnapshot, namespace: string): readonly string
       if (rule.metadata.namespace === namespace)
         for (const name of Object.keys(rule.spec.workloadSelector?.matchLabels ?? {})) all.add(name);
     }
-    for (const setting of localityLabels(snapshot)) all.add(setting);
+    for (const name of [...priorityLabels(snapshot.destinationRules), ...labelsOf(snapshot.mesh.localityLbSetting)]) all.add(name);
     names = [...all].sort();
     asked.byNamespace.set(namespace, names);
   }
   return names;
 }
 
-function localityLabels(snapshot: MeshSnapshot): string[] {
-  const settings = snapshot.destinationRules.flatMap((rule) => [
-    rule.spec.trafficPolicy,
-    ...(rule.spec.subsets ?? []).map((s) => s.trafficPolicy),
-  ]);
-  return [...settings.map((policy) => policy?.loadBalancer?.localityLbSetting), snapshot.mesh.localityLbSetting].flatMap((setting) =>
-    (setting?.failoverPriority ?? []).map((entry) => entry.split('=')[0] ?? ''),
-  );
+/** Labels that the rules' locality settings ask for. */
+const priorityLabels = memoBy((rules: readonly Rule[]) =>
+  rules
+    .flatMap(({ spec }) => [spec.trafficPolicy, ...(spec.subsets ?? []).map((subset) => subset.trafficPolicy)])
+    .flatMap((policy) => labelsOf(policy?.loadBalancer?.localityLbSetting)),
+);
+
+function labelsOf(setting: { readonly failoverPriority?: readonly string[] } | undefined): readonly string[] {
+  return (setting?.failoverPriority ?? []).map((entry) => entry.split('=')[0] ?? '');
 }
 
 function hasWorkloadRules(snapshot: MeshSnapshot, namespace: string): boolean {
