@@ -1,10 +1,10 @@
 /**
- * `node -C source test/ui/measure-graph.ts`: frame rate of the graph with 1,000 services all open, while it is moved,
+ * `node -C source bench/graph-page.ts [frames]`: frame rate of the graph with 1,000 services all open, while it is moved,
  * and the share of a core the page uses while it is watched (grouped, as it opens), with 3,000 numbers a second coming in.
  */
 import type { CDPSession, Page } from 'playwright-core';
 import type { Graph, LiveMessage, Numbers } from '#server/api.ts';
-import { openStage } from './stage.ts';
+import { openStage } from '../test/ui/stage.ts';
 
 const services = 1000;
 const seconds = 10;
@@ -70,11 +70,12 @@ async function prepared(path: string, reducedMotion: boolean): Promise<{ page: P
   return { page, session, close: done };
 }
 
-for (const [what, path, still] of [
+const watched = [
   ['grouped, particles', '/graph', false],
   ['grouped, no particles', '/graph', true],
   ['all open, particles', '/graph?open=*', false],
-] as const) {
+] as const;
+for (const [what, path, still] of process.argv[2] === 'frames' ? [] : watched) {
   const { session, close, page } = await prepared(path, still);
   const before = await metric(session, 'TaskDuration');
   await page.waitForTimeout(seconds * 1000);
@@ -91,7 +92,8 @@ await page.evaluate(`(() => {
 })()`);
 await page.mouse.move(700, 300);
 await page.mouse.down();
-for (let step = 0; step < 200; step++) {
+const end = Date.now() + 5_000;
+for (let step = 0; Date.now() < end; step++) {
   await page.mouse.move(700 + 150 * Math.sin(step / 8), 300 + 80 * Math.cos(step / 8));
   await page.waitForTimeout(15);
 }
