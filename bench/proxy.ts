@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { peerPath } from '../test/support/peers.ts';
 import { type BenchOptions, type BenchRow, type Contender, cpuTimeOf, pairedRow, pairedSlices, processTree, pssMb } from './bench.ts';
-import { askedPath, envoyConfig, haproxyConfig, type Job, nginxBackend, nginxConfig } from './proxy/configs.ts';
+import { askedPath, envoyConfig, haproxyConfig, haproxyMap, type Job, nginxBackend, nginxConfig } from './proxy/configs.ts';
 
 export const name = 'proxy';
 
@@ -21,6 +21,9 @@ const headers = [
   'user-agent: bench/1',
   'x-drop: gone',
 ];
+
+/** `embedded-handle`: the embedded proxy with the back end that has to be asked for. */
+const contenderNames = ['embedded', 'embedded-handle', 'haproxy', 'nginx', 'envoy'] as const;
 
 interface Running {
   readonly name: string;
@@ -49,7 +52,7 @@ export async function run(options: BenchOptions): Promise<readonly BenchRow[]> {
 async function compare(options: BenchOptions, work: string, backend: number, full: boolean, children: ChildProcess[]): Promise<BenchRow[]> {
   const contenders: Running[] = [];
   const syslog = await startSyslog(children);
-  for (const which of ['embedded', 'haproxy', 'nginx', 'envoy'] as const) {
+  for (const which of contenderNames) {
     const running = await startContender(which, work, backend, full, syslog);
     if (running === undefined) {
       options.log(`${which} is not here and takes no part`);
@@ -65,11 +68,13 @@ async function compare(options: BenchOptions, work: string, backend: number, ful
   const rows: BenchRow[] = [];
   const limits: Readonly<Record<string, number>> = full ? { haproxy: 1.25, envoy: 0.4 } : { haproxy: 1.15 };
   for (const peer of contenders) {
-    if (peer.name === 'embedded') continue;
+    if (peer.name.startsWith('embedded')) continue;
     const limit = limits[peer.name];
     rows.push(
       pairedRow(result, 'embedded', peer.name, { what, unit: 'us CPU/request', ...(limit === undefined ? {} : { maxRatio: limit }) }),
     );
+    if (peer.name !== 'nginx')
+      rows.push(pairedRow(result, 'embedded-handle', peer.name, { what: `${what}, handle back end`, unit: 'us CPU/request' }));
   }
   const own = contenders.find((contender) => contender.name === 'embedded');
   if (own?.child.pid !== undefined) rows.push({ what: `${what}: memory under load`, ours: pssMb(own.child.pid), unit: 'MB PSS' });
@@ -95,16 +100,25 @@ async function slice(contender: Running, seconds: number): Promise<number> {
 }
 
 async function startContender(
-  which: 'embedded' | 'haproxy' | 'nginx' | 'envoy',
+  which: (typeof contenderNames)[number],
   work: string,
   backend: number,
   full: boolean,
   syslog: number,
 ): Promise<Running | undefined> {
-  const job: Job = { full, listen: await freePort(), backend, admin: await freePort(), syslog, logFile: join(work, `${which}.log`) };
+  const job: Job = {
+    full,
+    listen: await freePort(),
+    backend,
+    admin: await freePort(),
+    syslog,
+    logFile: join(work, `${which}.log`),
+    mapFile: join(work, 'routes.map'),
+    backEnd: which === 'embedded-handle' ? 'handle' : 'onread',
+  };
   const file = join(work, `${which}-${full}.conf`);
   let child: ChildProcess | undefined;
-  if (which === 'embedded') {
+  if (which === 'embedded' || which === 'embedded-handle') {
     child = start(proxyCpu, process.execPath, ['-C', 'source', join(import.meta.dirname, 'proxy/embedded.ts'), JSON.stringify(job)]);
   } else if (which === 'envoy') {
     const envoy = peerPath('envoy');
@@ -113,6 +127,7 @@ async function startContender(
       child = start(proxyCpu, envoy, ['-c', file, '--concurrency', '1', '--disable-hot-restart', '-l', 'critical']);
     }
   } else if (peerPath(which) !== undefined) {
+    if (which === 'haproxy') writeFileSync(job.mapFile, haproxyMap());
     writeFileSync(file, which === 'haproxy' ? haproxyConfig(job) : nginxConfig(job, join(work, 'nginx.pid')));
     child = start(proxyCpu, which, which === 'haproxy' ? ['-db', '-f', file] : ['-c', file], job.logFile);
   }

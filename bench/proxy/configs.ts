@@ -12,6 +12,10 @@ export interface Job {
   /** UDP port that takes haproxy's log lines. */
   readonly syslog: number;
   readonly logFile: string;
+  /** Prefixes and back ends for haproxy, written by `haproxyMap`. */
+  readonly mapFile: string;
+  /** How the embedded proxy writes to sockets. */
+  readonly backEnd: 'onread' | 'handle';
 }
 
 const indices = Array.from({ length: routeCount }, (_, index) => index);
@@ -24,11 +28,17 @@ http { access_log off; keepalive_requests 100000000; server { listen 127.0.0.1:$
 `;
 }
 
+/** The routes of a full job as haproxy's map file has them. */
+export function haproxyMap(): string {
+  return indices.map((i) => `/route-${i}/ b\n`).join('');
+}
+
 export function haproxyConfig(job: Job): string {
   const log = job.full
     ? `log 127.0.0.1:${job.syslog} local0 info\n  option httplog\n  unique-id-format %{+X}o%ci:%cp_%fi:%fp_%Ts_%rt:%pid\n  unique-id-header x-request-id`
     : '';
-  const routes = job.full ? indices.map((i) => `  use_backend b if { path_beg /route-${i}/ }`).join('\n') : '';
+  // A map is how haproxy's users write a hundred prefixes; a list of rules would be tried one by one.
+  const routes = job.full ? `  use_backend %[path,map_beg(${job.mapFile},b)]` : '';
   const changes = job.full
     ? '  http-request set-header x-route all\n  http-request del-header x-drop\n  http-response set-header x-answer seen'
     : '';

@@ -24,7 +24,14 @@ const packed = <D extends DescMessage>(schema: D, init?: MessageInitShape<D>) =>
 });
 const set = (key: string, value: string) => ({ header: { key, value }, appendAction: Append.OVERWRITE_IF_EXISTS_OR_ADD });
 
-const proxy = await startProxy({ address: '', nodeId: 'bench', environment: {}, clock: systemClock, log: logger('proxy') });
+const proxy = await startProxy({
+  address: '',
+  nodeId: 'bench',
+  environment: {},
+  backEnd: job.backEnd,
+  clock: systemClock,
+  log: logger('proxy'),
+});
 const cluster = create(ClusterSchema, {
   name: 'b',
   connectTimeout: { seconds: 1n },

@@ -6,6 +6,7 @@ import type { ProxyLauncher, RunningProxy } from '#agent/proxy-launcher.ts';
 import type { Clock } from '#base/clock.ts';
 import { Fault } from '#base/fault.ts';
 import { sleep } from '#base/task.ts';
+import type { BackEnd } from '#http/handle-writer.ts';
 import type { Logger } from '#process/log.ts';
 import { NodeSchema } from '#proto/gen/envoy/config/core/v3/base_pb.js';
 import { type ProxyHandle, startProxy } from '#proxy/proxy.ts';
@@ -15,7 +16,7 @@ const readyPollMs = 10;
 const adminTimeoutMs = 2_000;
 
 /** The embedded proxy in this very process: the agent's thread is its control thread. */
-export function embeddedLauncher(options: { readonly clock: Clock; readonly log: Logger }): ProxyLauncher {
+export function embeddedLauncher(options: { readonly clock: Clock; readonly log: Logger; readonly backEnd?: BackEnd }): ProxyLauncher {
   return async (bootstrap) => {
     let listener: ((access: ProxyAccess) => void) | undefined;
     const proxy = await startProxy({
@@ -24,6 +25,7 @@ export function embeddedLauncher(options: { readonly clock: Clock; readonly log:
       environment: { MESHWRIGHT_PEER: peerText(bootstrap) },
       xds: { target: `${bootstrap.xds.host}:${bootstrap.xds.port}`, node: encodeNode(bootstrap), localAddress: bootstrap.address },
       admin: { address: bootstrap.address, port: bootstrap.adminPort },
+      backEnd: options.backEnd,
       clock: options.clock,
       log: options.log,
       onAccessRecords(batch) {

@@ -125,7 +125,7 @@ async function findControlPlane(stateDir: string, options: RunOptions, signal: A
 
 function launcherFor(engine: 'embedded' | 'envoy', settings: Settings): ProxyLauncher {
   const log = logger('proxy');
-  if (engine === 'embedded') return embeddedLauncher({ clock: systemClock, log });
+  if (engine === 'embedded') return embeddedLauncher({ clock: systemClock, log, backEnd: settings.proxyBackEnd });
   return envoyLauncher({
     path: findEnvoy(settings, process.env),
     bootstrapFile: (bootstrap) => bootstrap.alsSocket.replace(/\.als$/, '.envoy.json'),

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/task.ts';
+import type { BackEnd } from '#http/handle-writer.ts';
 import type { Logger } from '#process/log.ts';
 import { type Verdict, type XdsClient, xdsClient } from '#xds/client.ts';
 import { type AdminServer, startAdmin } from './admin/admin.ts';
@@ -24,6 +25,8 @@ export interface ProxyOptions {
   readonly admin?: { readonly address: string; readonly port: number };
   /** Data-plane threads; 1 serves tens of thousands of requests a second. */
   readonly workers?: number;
+  /** `onread` when absent. `handle` costs less per request and stands on interfaces that Node does not promise to keep. */
+  readonly backEnd?: BackEnd;
   readonly clock: Clock;
   readonly log: Logger;
   /** Finished requests of listeners that have a gRPC access log, in batches. See `setRecording`. */
@@ -88,6 +91,7 @@ class EmbeddedProxy implements ProxyHandle {
         environment: options.environment,
         concurrency: count,
       },
+      backEnd: options.backEnd ?? 'onread',
       snapshot: () => this.configuration.snapshot(),
       records: (batch) => options.onAccessRecords?.(batch),
     });

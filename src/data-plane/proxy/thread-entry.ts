@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert, messageOf } from '#base/fault.ts';
 import { detach } from '#base/task.ts';
+import { useBackEnd } from '#http/handle-writer.ts';
 import { systemClock } from '#process/clock.ts';
 import { DataPlane } from './data-plane.ts';
 import type { FromThread, ThreadData, ToThread } from './thread-messages.ts';
@@ -9,8 +10,10 @@ import type { FromThread, ThreadData, ToThread } from './thread-messages.ts';
 const port = parentPort;
 assert(port !== null, 'the data-plane worker runs only as a worker thread');
 const say = (message: FromThread): void => port.postMessage(message);
+const { backEnd, facts } = workerData as ThreadData;
+useBackEnd(backEnd);
 const plane = new DataPlane({
-  facts: (workerData as ThreadData).facts,
+  facts,
   clock: systemClock,
   report: (level, message, context = {}) => say({ kind: 'report', level, message, context }),
   records: (batch) => say({ kind: 'records', batch }),

@@ -1,3 +1,4 @@
+import type { BackEnd } from '#http/handle-writer.ts';
 import type { Applied, Drain, ThreadStats } from './data-plane.ts';
 import type { AccessRecord } from './records.ts';
 import type { NodeFacts } from './runtime.ts';
@@ -6,6 +7,7 @@ import type { TableUpdate } from './table.ts';
 /** What a data-plane thread is started with. */
 export interface ThreadData {
   readonly facts: NodeFacts;
+  readonly backEnd: BackEnd;
   /** Folder of compiled code that the process keeps between runs; a thread does not find it by itself. */
   readonly compileCache: string | undefined;
 }

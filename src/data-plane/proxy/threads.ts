@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { type Backoff, createBackoff } from '#base/backoff.ts';
 import type { Clock } from '#base/clock.ts';
 import { messageOf } from '#base/fault.ts';
+import type { BackEnd } from '#http/handle-writer.ts';
 import type { Logger } from '#process/log.ts';
 import { workerUrl } from '#process/worker.ts';
 import type { Applied, Drain, ThreadStats } from './data-plane.ts';
@@ -14,6 +15,7 @@ import type { FromThread, ThreadData, ToThread } from './thread-messages.ts';
 export interface ThreadsOptions {
   readonly count: number;
   readonly facts: Omit<NodeFacts, 'workerIndex'>;
+  readonly backEnd: BackEnd;
   readonly clock: Clock;
   readonly log: Logger;
   /** Everything in force, for a thread that starts anew. */
@@ -127,7 +129,7 @@ class Slot {
   private start(): Worker {
     const facts: NodeFacts = { ...this.options.facts, workerIndex: this.index };
     const worker = new Worker(workerUrl(import.meta.url, 'proxy.worker'), {
-      workerData: { facts, compileCache: getCompileCacheDir() } satisfies ThreadData,
+      workerData: { facts, backEnd: this.options.backEnd, compileCache: getCompileCacheDir() } satisfies ThreadData,
       resourceLimits: limits,
       name: `proxy-${this.index}`,
     });

@@ -23,8 +23,8 @@ interface StreamBinding {
 
 /**
  * Writes to a plain socket's handle and leaves out the stream layer, which costs a tenth of a proxied request: buffering,
- * callbacks, and a request object for every write even when the kernel takes all at once. Node has no public way; where
- * the private one is missing or barred, `handleWriter` gives nothing and the socket's own `write` serves.
+ * callbacks, and a request object for every write even when the kernel takes all at once. Node has no public way, so this
+ * is used only when asked for (`useBackEnd`); where the private one is missing or barred, the socket's own `write` serves.
  */
 export class HandleWriter {
   private readonly socket: net.Socket;
@@ -82,9 +82,17 @@ function completed(this: WriteRequest, status: number): void {
 /** Serves every write of the thread that is taken at once. */
 let unused: WriteRequest | undefined;
 
-const binding = findBinding();
+let binding: StreamBinding | undefined;
 
-/** A writer for a connected plain socket, or undefined when this Node keeps its handles to itself. */
+/** How plain sockets are written to: `onread` by Node's public API alone, `handle` past its stream layer. */
+export type BackEnd = 'onread' | 'handle';
+
+/** Chooses for every connection that this thread makes from now on; `onread` until then. */
+export function useBackEnd(backEnd: BackEnd): void {
+  binding = backEnd === 'handle' ? findBinding() : undefined;
+}
+
+/** A writer for a connected plain socket; undefined unless the handle back end was chosen and this Node has it. */
 export function handleWriter(socket: net.Socket, onDrained: () => void): HandleWriter | undefined {
   const handle = (socket as { _handle?: StreamHandle | null })._handle;
   if (binding === undefined || typeof handle?.writeBuffer !== 'function') return undefined;

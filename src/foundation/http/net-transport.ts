@@ -94,7 +94,7 @@ export class NetTransport implements Transport {
   private waiting = false;
   private readonly codeFor: (error: Error) => string;
   private ended = false;
-  private readonly onDrained: () => void;
+  private readonly onDrained: (error?: Error | null) => void;
   private readonly onDirectlyDrained: () => void;
   readonly onRead: (length: number, buffer: Uint8Array) => boolean;
 
@@ -109,9 +109,10 @@ export class NetTransport implements Transport {
     this.onDirectlyDrained = () => {
       if (!this.over) this.sink?.drain();
     };
-    this.onDrained = () => {
+    this.onDrained = (error) => {
       this.waiting = false;
-      if (this.over) return;
+      // A write that failed comes here as well, before the socket says that it is closed.
+      if (this.over || error) return;
       if (this.pendingBytes === 0) this.sink?.drain();
       else this.write(nothing, 0, 0);
     };
