@@ -1,13 +1,11 @@
-/**
- * `node -C source bench/graph-page.ts [frames]`: frame rate of the graph with 1,000 services all open, while it is moved,
- * and the share of a core the page uses while it is watched (grouped, as it opens), with 3,000 numbers a second coming in.
- */
 import type { CDPSession, Page } from 'playwright-core';
 import type { Graph, LiveMessage, Numbers } from '#server/api.ts';
 import { openStage } from '../test/ui/stage.ts';
+import type { BenchOptions, BenchRow } from './bench.ts';
+
+export const name = 'page';
 
 const services = 1000;
-const seconds = 10;
 
 function numbers(seed: number): Numbers {
   const rps = 1 + (seed % 40) + Math.random();
@@ -41,16 +39,46 @@ function graphOf(count: number): Graph {
   return { seq: 1, at: Date.now(), nodes, edges };
 }
 
-const stage = await openStage({ skip: () => undefined });
-if (!stage) throw new Error('no browser: run "npm run peers" first');
-const graph = graphOf(services);
-const metric = async (session: CDPSession, name: string) => {
-  const { metrics } = await session.send('Performance.getMetrics');
-  return metrics.find((entry) => entry.name === name)?.value ?? 0;
-};
+type Stage = NonNullable<Awaited<ReturnType<typeof openStage>>>;
 
-async function prepared(path: string, reducedMotion: boolean): Promise<{ page: Page; session: CDPSession; close: () => Promise<void> }> {
-  const { page, done } = await (stage as NonNullable<typeof stage>).open('/now', { reducedMotion });
+interface Watched {
+  readonly page: Page;
+  readonly session: CDPSession;
+  readonly close: () => Promise<void>;
+}
+
+/** The graph page with 1,000 services whose numbers all change each second: what it costs to watch, how it moves. */
+export async function run(options: BenchOptions): Promise<readonly BenchRow[]> {
+  const stage = await openStage({ skip: () => undefined });
+  if (!stage) {
+    options.log('no browser: run "npm run peers" first');
+    return [];
+  }
+  try {
+    const seconds = options.quick ? 3 : 10;
+    const what = `graph page, ${services} services, all numbers each second, software rendering`;
+    const core = { unit: '% of a core', target: '<= 5 %' };
+    const quiet = await busyShare(stage, '/graph', true, seconds);
+    const lively = await busyShare(stage, '/graph', false, seconds);
+    const frames = await framesWhileMoved(stage, options.quick ? 2_000 : 5_000);
+    return [
+      { what: `${what}: grouped, no particles`, ours: quiet, ...core, met: quiet <= 5 },
+      { what: `${what}: grouped, particles`, ours: lively, ...core, met: lively <= 5 },
+      { what: `${what}: all nodes open, moved`, ours: frames, unit: 'frames/s', target: '>= 30', met: frames >= 30 },
+    ];
+  } finally {
+    await stage.close();
+  }
+}
+
+async function metric(session: CDPSession, wanted: string): Promise<number> {
+  const { metrics } = await session.send('Performance.getMetrics');
+  return metrics.find((entry) => entry.name === wanted)?.value ?? 0;
+}
+
+async function prepared(stage: Stage, path: string, reducedMotion: boolean): Promise<Watched> {
+  const graph = graphOf(services);
+  const { page, done } = await stage.open('/now', { reducedMotion });
   await page.route('**/api/v1/graph*', (route) => route.fulfill({ json: graph }));
   await page.routeWebSocket('**/api/v1/live*', (socket) => {
     let seq = 10;
@@ -70,40 +98,32 @@ async function prepared(path: string, reducedMotion: boolean): Promise<{ page: P
   return { page, session, close: done };
 }
 
-const watched = [
-  ['grouped, particles', '/graph', false],
-  ['grouped, no particles', '/graph', true],
-  ['all open, particles', '/graph?open=*', false],
-] as const;
-for (const [what, path, still] of process.argv[2] === 'frames' ? [] : watched) {
-  const { session, close, page } = await prepared(path, still);
+/** Per cent of a core that the page's main thread uses. */
+async function busyShare(stage: Stage, path: string, reducedMotion: boolean, seconds: number): Promise<number> {
+  const { page, session, close } = await prepared(stage, path, reducedMotion);
   const before = await metric(session, 'TaskDuration');
   await page.waitForTimeout(seconds * 1000);
   const used = (await metric(session, 'TaskDuration')) - before;
-  console.log(`${what}: main thread busy ${((used / seconds) * 100).toFixed(1)} % of a core`);
   await close();
+  return Math.round((used / seconds) * 1000) / 10;
 }
 
-const { page, close } = await prepared('/graph?open=*', false);
-await page.evaluate(`(() => {
-  window.frameTimes = [];
-  const tick = (at) => { window.frameTimes.push(at); requestAnimationFrame(tick); };
-  requestAnimationFrame(tick);
-})()`);
-await page.mouse.move(700, 300);
-await page.mouse.down();
-const end = Date.now() + 5_000;
-for (let step = 0; Date.now() < end; step++) {
-  await page.mouse.move(700 + 150 * Math.sin(step / 8), 300 + 80 * Math.cos(step / 8));
-  await page.waitForTimeout(15);
+async function framesWhileMoved(stage: Stage, forMs: number): Promise<number> {
+  const { page, close } = await prepared(stage, '/graph?open=*', false);
+  await page.evaluate(`(() => {
+    window.frameTimes = [];
+    const tick = (at) => { window.frameTimes.push(at); requestAnimationFrame(tick); };
+    requestAnimationFrame(tick);
+  })()`);
+  await page.mouse.move(700, 300);
+  await page.mouse.down();
+  const end = Date.now() + forMs;
+  for (let step = 0; Date.now() < end; step++) {
+    await page.mouse.move(700 + 150 * Math.sin(step / 8), 300 + 80 * Math.cos(step / 8));
+    await page.waitForTimeout(15);
+  }
+  await page.mouse.up();
+  const frames = await page.evaluate<number>('1000 * (window.frameTimes.length - 1) / (window.frameTimes.at(-1) - window.frameTimes[0])');
+  await close();
+  return Math.round(frames);
 }
-await page.mouse.up();
-const [frames, median, worst] = await page.evaluate<[number, number, number]>(`(() => {
-  const gaps = window.frameTimes.slice(1).map((at, index) => at - window.frameTimes[index]).sort((a, b) => a - b);
-  return [1000 * gaps.length / gaps.reduce((sum, gap) => sum + gap, 0), gaps[gaps.length >> 1], gaps[Math.floor(gaps.length * 0.95)]];
-})()`);
-console.log(
-  `${services} nodes, ${graph.edges.length} edges, moved: ${frames.toFixed(0)} frames/s, median ${median.toFixed(0)} ms, p95 ${worst.toFixed(0)} ms`,
-);
-await close();
-await stage.close();
