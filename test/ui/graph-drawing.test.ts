@@ -164,7 +164,7 @@ describe('dots', () => {
 it('an SVG holds every node and edge, and takes names as text', () => {
   const c = Object.fromEntries(
     ['text', 'muted', 'surface', 'sunken', 'background', 'line', 'faint', 'accent', 'ok', 'warn', 'bad'].map((name) => [name, '#123456']),
-  ) as Parameters<typeof svgOf>[1];
+  ) as unknown as Parameters<typeof svgOf>[1];
   const shape = { x1: 0, y1: 0, x2: 100, y2: 36 };
   const svg = svgOf(
     {

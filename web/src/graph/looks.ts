@@ -2,6 +2,7 @@ import type cytoscape from 'cytoscape';
 import type { Health, Numbers } from '#server/api.ts';
 import { duration, rate, share } from '../format.ts';
 import { colour } from '../state/theme.ts';
+import type { Palette } from './palette.ts';
 
 export type EdgeLabel = 'rps' | 'errors' | 'p50' | 'p95' | 'p99';
 
@@ -40,7 +41,7 @@ export function edgeLooks(numbers: Numbers, labels: readonly EdgeLabel[]): EdgeL
 }
 
 /** Colours of the theme that is shown, as text a canvas and an SVG understand. */
-export function palette() {
+export function palette(): Palette {
   return {
     text: colour('text'),
     muted: colour('muted'),
@@ -55,8 +56,6 @@ export function palette() {
     bad: colour('bad'),
   };
 }
-
-export type Palette = ReturnType<typeof palette>;
 
 export function healthColour(health: Health, c: Palette): string {
   return health === 'ok' || health === 'warn' || health === 'bad' ? c[health] : c.line;

@@ -1,4 +1,4 @@
-import type { Palette } from './looks.ts';
+import type { Palette } from './palette.ts';
 import { Flow, type Stream } from './particles.ts';
 
 /** Where the drawing lies under the overlay. */

@@ -1,5 +1,5 @@
 import type { Point } from './arrange.ts';
-import type { Palette } from './looks.ts';
+import type { Palette } from './palette.ts';
 
 interface Shape {
   readonly x1: number;
