@@ -5,9 +5,9 @@ import { codeOf, Fault } from '#base/fault.ts';
 import type { Problem } from '#base/problem.ts';
 import type { KubeObject } from '#kube/object.ts';
 import { isJsonObject } from '#kube/object.ts';
-import { kindFor } from '#resources/kinds.ts';
 import { parseYaml } from '#yaml/document.ts';
 import type { Io } from './io.ts';
+import { servedKindFor } from './served-kinds.ts';
 
 /** One document of a file. */
 export interface FileObject {
@@ -57,7 +57,7 @@ function readFile(path: string, text: string, namespace: string, objects: FileOb
         problems.push(notAnObject(value, path, at.line, at.column));
         continue;
       }
-      const kind = kindFor(value.apiVersion, value.kind);
+      const kind = servedKindFor(value.apiVersion, value.kind);
       const object = kind?.namespaced && !value.metadata.namespace ? { ...value, metadata: { ...value.metadata, namespace } } : value;
       objects.push({ object, place: `${path}:${at.line}` });
       const origin = {

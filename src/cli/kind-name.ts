@@ -1,15 +1,15 @@
-import { kinds } from '#resources/kinds.ts';
 import { closest } from './closest.ts';
 import { UsageError } from './command.ts';
+import { type ServedKind, servedKinds } from './served-kinds.ts';
 
 /** What the command line needs to know of a kind. */
-export type KindName = (typeof kinds)[number];
+export type KindName = ServedKind;
 
 /** A kind by any of its names: `vs`, `VirtualService`, `virtualservices.networking.istio.io`, with a version even. */
 export function findKind(name: string): KindName | undefined {
   const [first = '', ...rest] = name.toLowerCase().split('.');
   const suffix = rest.join('.');
-  return kinds.find(
+  return servedKinds.find(
     (kind) =>
       [kind.plural, kind.singular, kind.kind.toLowerCase(), ...kind.shortNames].includes(first) &&
       (suffix === '' || suffix === kind.group || kind.versions.some((version) => suffix === `${version}.${kind.group}`)),
@@ -21,14 +21,14 @@ export function findKinds(names: string): readonly KindName[] {
   return names.split(',').flatMap((name) => {
     const kind = findKind(name);
     if (kind) return [kind];
-    const category = kinds.filter(({ categories }) => categories.includes(name));
+    const category = servedKinds.filter(({ categories }) => categories.includes(name));
     if (category.length > 0) return category;
     throw new UsageError(
       `no kind is called ${name}`,
       closest(
         name,
-        kinds.flatMap((known) => [known.plural, known.singular, ...known.shortNames]),
-      ) || `kinds: ${kinds.map(({ plural }) => plural).join(', ')}`,
+        servedKinds.flatMap((known) => [known.plural, known.singular, ...known.shortNames]),
+      ) || `kinds: ${servedKinds.map(({ plural }) => plural).join(', ')}`,
     );
   });
 }

@@ -1,7 +1,6 @@
 import { Fault } from '#base/fault.ts';
 import { sleep } from '#base/task.ts';
 import type { KubeObject } from '#kube/object.ts';
-import { kindFor, kinds } from '#resources/kinds.ts';
 import type { WatermarkView } from '#server/api.ts';
 import { closest } from '../closest.ts';
 import { type Invocation, UsageError } from '../command.ts';
@@ -13,6 +12,7 @@ import { connectObjects } from '../objects.ts';
 import { formatValue, parseDuration } from '../output/format.ts';
 import { formatProblems } from '../output/problems.ts';
 import { connectRest } from '../rest.ts';
+import { servedKindFor, servedKinds } from '../served-kinds.ts';
 
 /** Between two looks at how far a change has come. */
 const pauseMs = 50;
@@ -30,7 +30,7 @@ export async function apply(invocation: Invocation): Promise<ExitCode> {
   const api = where === 'client' ? undefined : await connectObjects(flags, io);
   const namespace = flags.text('namespace') ?? api?.defaultNamespace ?? 'default';
   const { objects, problems } = await readObjects(names, io, { recursive: flags.on('recursive'), namespace });
-  const unknown = objects.filter(({ object }) => !kindFor(object.apiVersion, object.kind));
+  const unknown = objects.filter(({ object }) => !servedKindFor(object.apiVersion, object.kind));
   for (const line of formatProblems(problems, io)) io.err(line);
   for (const { object, place } of unknown) io.err(unknownKind(object, place));
   if (unknown.length > 0 || problems.some(({ severity }) => severity === 'error')) {
@@ -55,7 +55,7 @@ export async function apply(invocation: Invocation): Promise<ExitCode> {
 }
 
 async function applyOne(api: ObjectApi | undefined, { object }: FileObject, where: string, { flags, io }: Invocation): Promise<KubeObject> {
-  const kind = kindFor(object.apiVersion, object.kind);
+  const kind = servedKindFor(object.apiVersion, object.kind);
   if (!kind) throw new Fault('bad-input', unknownKind(object, ''));
   const dry = where === 'none' ? '' : where === 'server' ? ' (server dry run)' : ' (dry run)';
   if (!api) {
@@ -87,9 +87,9 @@ function sameContent(a: KubeObject, b: KubeObject): boolean {
 function unknownKind(object: KubeObject, place: string): string {
   const hint = closest(
     object.kind,
-    kinds.map(({ kind }) => kind),
+    servedKinds.map(({ kind }) => kind),
   );
-  const versions = kinds.find(({ kind }) => kind === object.kind)?.versions.map((version) => version);
+  const versions = servedKinds.find(({ kind }) => kind === object.kind)?.versions.map((version) => version);
   const why = versions ? `; ${object.kind} is served as ${versions.join(', ')}` : hint ? `; ${hint}` : '';
   return `${place ? `${place}: ` : ''}error: ${object.apiVersion} ${object.kind} is no kind that Meshwright knows${why}`;
 }

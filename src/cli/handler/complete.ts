@@ -1,10 +1,10 @@
 import { namespaceKind } from '#resources/core/namespace.ts';
-import { kinds } from '#resources/kinds.ts';
 import { workloadEntryKind } from '#resources/networking/workload-entry-kind.ts';
 import type { Invocation } from '../command.ts';
 import { type ExitCode, exitCode } from '../exit-code.ts';
 import { findKind } from '../kind-name.ts';
 import { connectObjects } from '../objects.ts';
+import { servedKinds } from '../served-kinds.ts';
 import { type Suggestion, suggest } from '../suggestions.ts';
 
 /** A shell waits this long for live names, no longer. */
@@ -22,7 +22,7 @@ export async function complete(invocation: Invocation): Promise<ExitCode> {
   const typed = (words.at(-1) ?? '').slice(suggested.before.length);
   if (suggested.what === 'file') io.out(':files');
   else if (suggested.what === 'kind') {
-    const names = kinds.flatMap(({ plural, description }) => ({ text: plural, about: description.split('. ')[0] ?? '' }));
+    const names = servedKinds.flatMap(({ plural, description }) => ({ text: plural, about: description.split('. ')[0] ?? '' }));
     print(
       names.filter(({ text }) => text.startsWith(typed)),
       io.out,

@@ -1,4 +1,3 @@
-import { kindFor } from '#resources/kinds.ts';
 import { type Invocation, UsageError } from '../command.ts';
 import { type ExitCode, exitCode } from '../exit-code.ts';
 import { readObjects } from '../files.ts';
@@ -6,6 +5,7 @@ import { type KindName, qualifiedName } from '../kind-name.ts';
 import type { ObjectApi } from '../object-api.ts';
 import { type ObjectTarget, parseTargets } from '../object-target.ts';
 import { connectObjects } from '../objects.ts';
+import { servedKindFor } from '../served-kinds.ts';
 
 interface Doomed {
   readonly kind: KindName;
@@ -49,7 +49,7 @@ async function fromFiles(files: readonly string[], namespace: string, { flags, i
   for (const problem of unreadable) io.err(`${problem.origin?.file ?? ''}:${problem.line ?? ''}: ${problem.message}`);
   if (unreadable.length > 0) return undefined;
   return objects.toReversed().flatMap(({ object, place }) => {
-    const kind = kindFor(object.apiVersion, object.kind);
+    const kind = servedKindFor(object.apiVersion, object.kind);
     if (!kind) throw new UsageError(`${place}: ${object.apiVersion} ${object.kind} is no kind that Meshwright knows`);
     return [{ kind, namespace: object.metadata.namespace ?? namespace, name: object.metadata.name }];
   });

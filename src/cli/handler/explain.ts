@@ -1,4 +1,3 @@
-import { kinds } from '#resources/kinds.ts';
 import { problemTable } from '#resources/problems.ts';
 import { closest } from '../closest.ts';
 import { type Invocation, UsageError } from '../command.ts';
@@ -6,6 +5,7 @@ import { type ExitCode, exitCode } from '../exit-code.ts';
 import type { Io } from '../io.ts';
 import { findKind } from '../kind-name.ts';
 import { childrenOf, descend, type FieldView, fieldView } from '../schema-view.ts';
+import { type ServedKind, servedKinds } from '../served-kinds.ts';
 
 /** `meshwright explain KIND[.FIELD...]` or `meshwright explain CODE`. Needs no running mesh. */
 export async function explain({ arguments: [what = ''], flags, io }: Invocation): Promise<ExitCode> {
@@ -17,7 +17,7 @@ export async function explain({ arguments: [what = ''], flags, io }: Invocation)
       `no kind is called ${name}`,
       closest(
         name,
-        kinds.flatMap(({ plural, kind }) => [plural, kind.toLowerCase()]),
+        servedKinds.flatMap(({ plural, kind }) => [plural, kind.toLowerCase()]),
       ),
     );
   const root = rootOf(kind);
@@ -36,7 +36,7 @@ export async function explain({ arguments: [what = ''], flags, io }: Invocation)
   return exitCode.ok;
 }
 
-function rootOf(kind: (typeof kinds)[number]): FieldView {
+function rootOf(kind: ServedKind): FieldView {
   const body = kind.body === 'spec' ? { spec: kind.schema } : propertiesOf(kind.schema);
   const own = {
     apiVersion: text('version of the kind'),

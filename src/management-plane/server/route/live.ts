@@ -86,7 +86,10 @@ export function liveRoutes(app: Api, context: Context): void {
       const stream = Readable.from(lines.read());
       stream.on('close', end);
       stream.on('error', (error) => log.debug('tap ended', { error: messageOf(error) }));
-      return reply.type('application/x-ndjson').header('cache-control', 'no-store').send(stream);
+      reply.type('application/x-ndjson').header('cache-control', 'no-store');
+      // A mesh without traffic is a stream without lines: the client hears at once that it is open.
+      stream.once('resume', () => reply.raw.flushHeaders());
+      return reply.send(stream);
     },
   );
 }
