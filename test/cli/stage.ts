@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ensureRuntimeDir } from '#process/runtime-dir.ts';
+import { freePorts } from '../support/ports.ts';
 
 export interface Started {
   readonly child: ChildProcess;
@@ -105,15 +105,4 @@ function somethingOf(child: ChildProcess): Promise<void> {
     };
     for (const [source, event] of sources) source?.once(event, done);
   });
-}
-
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => new Promise((done) => server.once('listening', done))));
-  const numbers = servers.map((server) => {
-    const address = server.address();
-    return typeof address === 'object' && address ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return numbers;
 }

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { endOrphans } from '#agent/instance-claim.ts';
-import { freePort } from '#agent/loopback-block.ts';
 import { type MeshObjects, servicePath, workloadEntryPath } from '#agent/mesh-objects.ts';
 import { entryMarks } from '#agent/registration.ts';
 import { meshObjects } from '#apps/mesh-objects.ts';
@@ -16,6 +15,7 @@ import { systemClock } from '#process/clock.ts';
 import { ensureRuntimeDir } from '#process/runtime-dir.ts';
 import { runningControlPlane } from '#process/runtime-file.ts';
 import { engines } from '../support/mesh.ts';
+import { freePorts } from '../support/ports.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const children = new Set<Child>();
@@ -95,10 +95,9 @@ for (const engine of engines()) {
     test('whatever is killed, the rest goes on and all comes back', { timeout: 90_000 }, async () => {
       const folder = mkdtempSync(join(tmpdir(), 'mwf-'));
       folders.push(folder);
-      const ports = await Promise.all(
-        ['api', 'page', 'xds', 'debug'].map(async (name) => [`--${name}-port`, String(await freePort('127.0.0.1'))]),
-      );
-      const start = () => meshwright(folder, 'start', ...ports.flat());
+      const numbers = await freePorts(4);
+      const ports = ['api', 'page', 'xds', 'debug'].flatMap((name, at) => [`--${name}-port`, String(numbers[at])]);
+      const start = () => meshwright(folder, 'start', ...ports);
       const serve = () =>
         meshwright(
           folder,

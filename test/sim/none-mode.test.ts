@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { configFor } from '#analyze/proxy-config.ts';
 import { needPeer, peerPath } from '../support/peers.ts';
+import { freePorts } from '../support/ports.ts';
 import { describedProxy } from './described-proxy.ts';
 import { meshFromYaml } from './mesh-from-yaml.ts';
 import { staticBootstrap } from './static-bootstrap.ts';
@@ -22,15 +23,6 @@ interface Setting {
   readonly proxyPort: number;
   readonly inboundPort: number;
   close(): Promise<void>;
-}
-
-async function freePort(host: string): Promise<number> {
-  const server = net.createServer().listen(0, host);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function program(version: string): Promise<http.Server> {
@@ -49,7 +41,7 @@ const portOf = (server: http.Server) => (server.address() as AddressInfo).port;
 async function start(envoy: string): Promise<Setting> {
   const programs = await Promise.all(['v1', 'v2'].map(program));
   const [first, second] = programs as [http.Server, http.Server];
-  const [servicePort, proxyPort, inboundPort] = await Promise.all([freePort('127.0.0.1'), freePort('127.0.0.1'), freePort('127.0.0.1')]);
+  const [servicePort = 0, proxyPort = 0, inboundPort = 0] = await freePorts(3);
   const address = '127.73.16.1';
   const { snapshot } = meshFromYaml([
     {

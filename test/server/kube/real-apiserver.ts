@@ -6,7 +6,7 @@ import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writePrivateFile } from '#pki/private-file.ts';
-import { freePorts } from '../../cli/stage.ts';
+import { freePorts } from '../../support/ports.ts';
 import { run } from '../apiserver/fixture.ts';
 
 export interface RealApiServer {
